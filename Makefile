@@ -1,0 +1,43 @@
+# The repository's own commands. `make demo` and `make test` are the whole set-up.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench backends lock clean
+
+help: ## list these commands
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+$(INSTALLED): pyproject.toml requirements.lock
+	@echo "installing into $(VENV) (about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: $(INSTALLED) ## run agents that behave and agents that do not, and print their verdicts
+	@$(BIN)/spanwarden demo
+
+test: $(INSTALLED) ## run every test (tests against real backends after `make backends`)
+	@$(if $(filter true,$(CI)),$(MAKE) backends,:)
+	@$(BIN)/python -m pytest
+
+check: $(INSTALLED) ## ruff, mypy --strict, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: $(INSTALLED) ## measure, beside baselines, in one run
+	@$(BIN)/python -m tests.bench
+
+backends: $(INSTALLED) ## build a real Jaeger (needs Go) into a cache outside the repository
+	@sh tests/backends/build.sh
+
+lock: ## renew requirements.lock (needs uv)
+	@uv pip compile pyproject.toml --universal --python-version 3.11 --extra processor --extra instruments --group dev --generate-hashes --no-header --quiet --output-file requirements.lock
+
+clean:
+	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache
