@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
-StepKind: TypeAlias = Literal[
-    "system", "user", "reasoning", "message", "tool_call", "tool_result", "approval"
-]
+StepKind: TypeAlias = Literal["system", "user", "reasoning", "message", "tool_call", "tool_result", "approval"]
 """What happened: text from the operator, the user, the model's reasoning, the model's answer, a tool call, its
 result, or a person's or policy's decision on a call."""
 
@@ -221,7 +219,5 @@ class Scored(NamedTuple):
     counts: Mapping[str, int] = {}
 
 
-CATEGORY_NUMBERS: Mapping[str, int] = {
-    name: number for number, name in enumerate(get_args(Category), start=1)
-}
+CATEGORY_NUMBERS: Mapping[str, int] = {name: number for number, name in enumerate(get_args(Category), start=1)}
 """Each category's number in the taxonomy, from 1."""
