@@ -1,0 +1,19 @@
+"""The rules: one file each, one function each, listed here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, TypeAlias
+
+from spanwarden_processor.session import Session
+from spanwarden_processor.types import Finding, Step
+
+Rule: TypeAlias = Callable[[Session, Step], Iterator[Finding]]
+"""Called once for each new step, after the session has admitted it. What it needs of the past it reads from the
+session's indexes, so that its cost does not depend on the length of the session."""
+
+VERSION: Final = "1"
+"""Of all rules together: raised whenever one of them may answer differently."""
+
+RULES: Final[tuple[Rule, ...]] = ()
+"""Every rule, in the order of the taxonomy."""

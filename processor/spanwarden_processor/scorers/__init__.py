@@ -1,0 +1,27 @@
+"""Scorers: each looks at a new step of a session and claims findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from spanwarden_processor.session import Session
+from spanwarden_processor.types import Finding, Step
+
+
+class Scorer(Protocol):
+    """One detector. What it raises is its own failure: the caller records that, and asks the next one."""
+
+    @property
+    def name(self) -> str:
+        """What findings and failures call it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever its answers may."""
+        ...
+
+    def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
+        """Findings that `step`, just admitted to `session`, completes."""
+        ...

@@ -1,0 +1,29 @@
+"""Rules in, scorers out: every rule stands alone, so that a broken one silences no other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from spanwarden_processor.rules import RULES, VERSION, Rule
+from spanwarden_processor.session import Session
+from spanwarden_processor.types import Finding, Step
+
+
+@dataclass(frozen=True, slots=True)
+class RuleScorer:
+    """One rule as a scorer. Its findings carry its name and version, whatever the rule wrote there."""
+
+    rule: Rule
+    name: str
+    version: str = VERSION
+
+    def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
+        """Findings of the rule about `step`; whatever the rule raises is let out."""
+        for finding in self.rule(session, step):
+            yield finding._replace(detector=self.name, version=self.version)
+
+
+def rule_scorers(rules: Iterable[Rule] = RULES) -> tuple[RuleScorer, ...]:
+    """One scorer for each rule, named after it, in the order of `rules`."""
+    return tuple(RuleScorer(rule, rule.__name__) for rule in rules)
