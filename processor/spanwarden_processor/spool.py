@@ -1,0 +1,387 @@
+"""Records of spans on disk, from acknowledgement to delivery, with the ledger that accounts for each of them.
+
+An LMDB environment in the data directory. A record is one request as it was received (or one span that we made);
+its patch says what to insert where; what is sent is the record with its patch, so that a repeated delivery is
+equal to the byte. One thread writes: each of its commits carries everything that waits, and is flushed once.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import secrets
+import struct
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import lmdb
+
+from spanwarden_processor.errors import ConfigurationError, SpoolFull
+from spanwarden_processor.repeats import RepeatWindow
+from spanwarden_processor.types import Scored, VerdictSpan
+
+INTAKE_LIMIT = 0.7
+"""Share of the map at which intake stops. The rest is for patches and deletes: a full spool must be able to drain."""
+REPEAT_WINDOW_NS = 15 * 60 * 1_000_000_000
+KNOWN_VERDICT_SPANS = 1_000_000
+KNOWN_SESSIONS = 100_000
+MAX_BATCH = 512
+"""Operations in one commit."""
+HOUSEKEEPING_NS = 60 * 1_000_000_000
+
+_HEADER = struct.Struct("<I4x")
+_ID = struct.Struct(">Q")
+_LEDGER = struct.Struct("<7Q")
+_DATABASES = ("records", "patches", "refused", "repeats", "verdict_spans", "sessions", "meta")
+
+
+class Ledger(NamedTuple):
+    """Spans, counted. At every sample accepted + generated = forwarded + held + refused.
+
+    `repeated` spans were acknowledged and dropped because the same span is held or delivered already.
+    """
+
+    accepted: int = 0
+    generated: int = 0
+    forwarded: int = 0
+    held: int = 0
+    refused: int = 0
+    repeated: int = 0
+    last_id: int = 0
+
+    def plus(self, **changes: int) -> Ledger:
+        """This ledger with additions (negative ones too)."""
+        return self._replace(**{name: getattr(self, name) + change for name, change in changes.items()})
+
+
+class Incoming(NamedTuple):
+    """A request to keep: its bytes, and the key of each of its spans in their order."""
+
+    request: bytes
+    keys: Sequence[int]
+
+
+class Held(NamedTuple):
+    """A record as it stands in the spool. `patch` is None until it has been scored."""
+
+    record_id: int
+    request: bytes
+    spans: int
+    patch: bytes | None
+
+
+class _Transaction:
+    """What one commit changes: the LMDB transaction, the ledger as it will be, keys that it adds."""
+
+    def __init__(self, txn: Any, databases: dict[str, Any], ledger: Ledger, map_bytes: int, now_ns: int) -> None:
+        self.txn = txn
+        self.databases = databases
+        self.ledger = ledger
+        self.map_bytes = map_bytes
+        self.now_ns = now_ns
+        self.new_keys: set[int] = set()
+        self.used_bytes = used_bytes(txn, databases)
+
+    def put(self, request: bytes, spans: int) -> bytes:
+        """Append a record; the caller accounts for where its spans came from. Returns its key."""
+        self.ledger = self.ledger.plus(held=spans, last_id=1)
+        key = _ID.pack(self.ledger.last_id)
+        self.txn.put(key, _HEADER.pack(spans) + request, db=self.databases["records"], append=True)
+        self.used_bytes += len(request)
+        return key
+
+    def add_key(self, key: int) -> bool:
+        """Note a span's key. False when this commit has it already."""
+        if key in self.new_keys:
+            return False
+        self.new_keys.add(key)
+        return True
+
+
+Operation = Callable[[_Transaction], Any]
+WithoutSpans = Callable[[bytes, Collection[int]], bytes]
+
+
+def used_bytes(txn: Any, databases: dict[str, Any]) -> int:
+    """Bytes of the map that hold data. The high-water mark of the file says less: freed pages are used again."""
+    stats = [txn.stat(database) for database in databases.values()]
+    return sum((s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"]) * s["psize"] for s in stats)
+
+
+class Spool:
+    """The durable queue. Every method is safe from any thread and returns when its change is on disk."""
+
+    def __init__(self, directory: Path, map_bytes: int, without_spans: WithoutSpans) -> None:
+        """Open or create the spool. `without_spans` cuts spans out of a request (`otlp`'s function).
+
+        Raises:
+            ConfigurationError: the directory cannot be written or has no room for the map.
+        """
+        self._map_bytes = map_bytes
+        self._without_spans = without_spans
+        self._environment = _open_environment(directory, map_bytes)
+        self._databases = {name: self._environment.open_db(name.encode()) for name in _DATABASES}
+        self._repeats = RepeatWindow(REPEAT_WINDOW_NS)
+        with self._environment.begin(write=True) as txn:
+            self._ledger = _read_ledger(txn, self._databases["meta"])
+            self.seed = int.from_bytes(_secret(txn, self._databases["meta"], b"seed")[:8], "big")
+            self.fingerprint_key = _secret(txn, self._databases["meta"], b"fingerprint")
+            for _, packed in txn.cursor(self._databases["repeats"]):
+                self._repeats.add(struct.unpack(f"<{len(packed) // 8}Q", packed), time.time_ns())
+            self._full = used_bytes(txn, self._databases) >= INTAKE_LIMIT * map_bytes
+        self._operations: queue.SimpleQueue[tuple[Operation, Future[Any]] | None] = queue.SimpleQueue()
+        self._tidied_ns = 0
+        self.commits = 0
+        """Grows with every commit: what `wait_for_commit` compares."""
+        self._committed = threading.Condition()
+        self._writer = threading.Thread(target=self._write, name="spool-writer", daemon=True)
+        self._writer.start()
+
+    def close(self) -> None:
+        """Finish what waits and close the files."""
+        self._operations.put(None)
+        self._writer.join()
+        self._environment.close()
+
+    @property
+    def full(self) -> bool:
+        """Whether intake is stopped."""
+        return self._full
+
+    def wait_for_commit(self, seen: int, timeout_seconds: float) -> None:
+        """Wait until there is a commit behind number `seen` (a value of `commits`), or the time is over."""
+        with self._committed:
+            self._committed.wait_for(lambda: self.commits != seen, timeout_seconds)
+
+    def put(self, incoming: Sequence[Incoming]) -> None:
+        """Keep requests, without the spans that came before.
+
+        Raises:
+            SpoolFull: nothing was kept; the sender should come again.
+        """
+        if self._full:
+            raise SpoolFull
+
+        def operation(change: _Transaction) -> None:
+            for each in incoming:
+                self._accept(change, each)
+
+        self._run(operation)
+
+    def patch(self, answers: Sequence[tuple[int, Scored]]) -> None:
+        """Note what to insert into records, which makes them ready, and keep the spans that their scoring yielded.
+
+        An answer with the id 0 belongs to no record.
+        """
+
+        def operation(change: _Transaction) -> None:
+            for record_id, scored in answers:
+                key = _ID.pack(record_id)
+                if record_id and change.txn.get(key, db=self._databases["records"]) is not None:
+                    change.txn.put(key, scored.patch, db=self._databases["patches"], overwrite=False)
+                self._generate(change, scored.verdict_spans, scored.new_sessions)
+
+        self._run(operation)
+
+    def settle(self, record_ids: Sequence[int], forwarded: int, refused: Sequence[bytes] = ()) -> None:
+        """Take delivered records out. `refused` are requests of one span that the backend refused for good."""
+
+        def operation(change: _Transaction) -> None:
+            for record_id in record_ids:
+                key = _ID.pack(record_id)
+                value = change.txn.pop(key, db=self._databases["records"])
+                change.txn.delete(key, db=self._databases["patches"])
+                change.ledger = change.ledger.plus(held=-_HEADER.unpack_from(value)[0])
+            for request in refused:
+                change.ledger = change.ledger.plus(refused=1, last_id=1)
+                change.txn.put(_ID.pack(change.ledger.last_id), request, db=self._databases["refused"])
+            change.ledger = change.ledger.plus(forwarded=forwarded)
+
+        self._run(operation)
+
+    def unscored(self, after_id: int, max_records: int, max_bytes: int) -> list[Held]:
+        """The first records behind `after_id` that have no patch: at least one where there is one."""
+        taken: list[Held] = []
+        size = 0
+        with self._environment.begin() as txn:
+            cursor = txn.cursor(self._databases["records"])
+            found = cursor.set_range(_ID.pack(after_id + 1))
+            while found and len(taken) < max_records:
+                key, value = cursor.item()
+                if txn.get(key, db=self._databases["patches"]) is None:
+                    size += len(value)
+                    if taken and size > max_bytes:
+                        break
+                    taken.append(_held(key, value, None))
+                found = cursor.next()
+        return taken
+
+    def ready(self, max_bytes: int) -> list[Held]:
+        """The oldest scored records: at least one where there is one, then as many as `max_bytes` allows."""
+        taken: list[Held] = []
+        size = 0
+        with self._environment.begin() as txn:
+            for key, patch in txn.cursor(self._databases["patches"]):
+                value = txn.get(key, db=self._databases["records"])
+                size += len(value) + len(patch)
+                if taken and size > max_bytes:
+                    break
+                taken.append(_held(key, value, patch))
+        return taken
+
+    def ledger(self) -> Ledger:
+        """The ledger of the last commit."""
+        with self._environment.begin() as txn:
+            return _read_ledger(txn, self._databases["meta"])
+
+    def counted(self) -> int:
+        """Spans that are held, counted record by record: what `Ledger.held` must equal."""
+        with self._environment.begin() as txn:
+            return sum(_HEADER.unpack_from(value)[0] for _, value in txn.cursor(self._databases["records"]))
+
+    def used_fraction(self) -> float:
+        """How much of the map holds data, 0..1."""
+        with self._environment.begin() as txn:
+            return used_bytes(txn, self._databases) / self._map_bytes
+
+    def refused(self) -> Iterator[bytes]:
+        """The requests, of one span each, that the backend refused for good, oldest first."""
+        with self._environment.begin() as txn:
+            for _, request in txn.cursor(self._databases["refused"]):
+                yield request
+
+    def known_sessions(self) -> list[str]:
+        """Ids of sessions that some scorer has seen."""
+        with self._environment.begin() as txn:
+            return [key.decode() for key, _ in txn.cursor(self._databases["sessions"])]
+
+    def _accept(self, change: _Transaction, incoming: Incoming) -> None:
+        if change.used_bytes + len(incoming.request) > INTAKE_LIMIT * self._map_bytes:
+            raise SpoolFull
+        known = self._repeats.known(incoming.keys)
+        repeated = {index for index, key in enumerate(incoming.keys) if known[index] or not change.add_key(key)}
+        change.ledger = change.ledger.plus(repeated=len(repeated))
+        fresh = [key for index, key in enumerate(incoming.keys) if index not in repeated]
+        if not fresh:
+            return
+        request = self._without_spans(incoming.request, repeated) if repeated else incoming.request
+        record_key = change.put(request, len(fresh))
+        change.ledger = change.ledger.plus(accepted=len(fresh))
+        packed = struct.pack(f"<{len(fresh)}Q", *fresh)
+        change.txn.put(_ID.pack(change.now_ns) + record_key, packed, db=self._databases["repeats"])
+
+    def _generate(self, change: _Transaction, spans: Sequence[VerdictSpan], sessions: Sequence[str]) -> None:
+        now = _ID.pack(change.now_ns)
+        for span in spans:
+            if change.txn.put(span.key.encode(), now, db=self._databases["verdict_spans"], overwrite=False):
+                key = change.put(span.request, 1)
+                change.ledger = change.ledger.plus(generated=1)
+                change.txn.put(key, b"", db=self._databases["patches"])
+        for session in sessions:
+            change.txn.put(session.encode(), now, db=self._databases["sessions"])
+
+    def _run(self, operation: Operation) -> None:
+        done: Future[Any] = Future()
+        self._operations.put((operation, done))
+        done.result()
+
+    def _write(self) -> None:
+        while (waiting := self._waiting()) is not None:
+            try:
+                self._commit([operation for operation, _ in waiting])
+            except Exception:  # noqa: BLE001 - whatever one operation raises must not fail those that share its commit
+                self._write_one_by_one(waiting)
+            else:
+                for _, done in waiting:
+                    done.set_result(None)
+            with self._committed:
+                self.commits += 1
+                self._committed.notify_all()
+
+    def _write_one_by_one(self, waiting: Sequence[tuple[Operation, Future[Any]]]) -> None:
+        for operation, done in waiting:
+            try:
+                self._commit([operation])
+            except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+    def _waiting(self) -> list[tuple[Operation, Future[Any]]] | None:
+        """Everything that waits, at least one; None when the spool closes."""
+        first = self._operations.get()
+        if first is None:
+            return None
+        waiting = [first]
+        while len(waiting) < MAX_BATCH and not self._operations.empty():
+            following = self._operations.get()
+            if following is None:
+                self._operations.put(None)
+                break
+            waiting.append(following)
+        return waiting
+
+    def _commit(self, operations: Sequence[Operation]) -> None:
+        now_ns = time.time_ns()
+        with self._environment.begin(write=True) as txn:
+            change = _Transaction(txn, self._databases, self._ledger, self._map_bytes, now_ns)
+            for operation in operations:
+                operation(change)
+            if now_ns - self._tidied_ns > HOUSEKEEPING_NS:
+                self._tidy(change)
+            txn.put(b"ledger", _LEDGER.pack(*change.ledger), db=self._databases["meta"])
+            self._full = used_bytes(txn, self._databases) >= INTAKE_LIMIT * self._map_bytes
+        self._ledger = change.ledger
+        self._repeats.add(change.new_keys, now_ns)
+
+    def _tidy(self, change: _Transaction) -> None:
+        """Forget what is too old or too much; free the pages that a killed reader pins."""
+        self._tidied_ns = change.now_ns
+        self._environment.reader_check()
+        self._repeats.expire(change.now_ns)
+        cursor = change.txn.cursor(self._databases["repeats"])
+        oldest = _ID.pack(max(0, change.now_ns - REPEAT_WINDOW_NS))
+        while cursor.first() and cursor.key()[:8] < oldest:
+            cursor.delete()
+        _keep_newest(change.txn, self._databases["verdict_spans"], KNOWN_VERDICT_SPANS)
+        _keep_newest(change.txn, self._databases["sessions"], KNOWN_SESSIONS)
+
+
+def _keep_newest(txn: Any, database: Any, limit: int) -> None:
+    if txn.stat(database)["entries"] <= limit:
+        return
+    by_age = sorted((value, key) for key, value in txn.cursor(database))
+    for _, key in by_age[: len(by_age) - limit + limit // 10]:
+        txn.delete(key, db=database)
+
+
+def _held(key: bytes, value: bytes, patch: bytes | None) -> Held:
+    return Held(_ID.unpack(key)[0], value[_HEADER.size :], _HEADER.unpack_from(value)[0], patch)
+
+
+def _read_ledger(txn: Any, meta: Any) -> Ledger:
+    packed = txn.get(b"ledger", db=meta)
+    return Ledger(*_LEDGER.unpack(packed)) if packed else Ledger()
+
+
+def _secret(txn: Any, meta: Any, name: bytes) -> bytes:
+    """A random key that stays the same for this data directory."""
+    txn.put(name, secrets.token_bytes(16), db=meta, overwrite=False)
+    return bytes(txn.get(name, db=meta))
+
+
+def _open_environment(directory: Path, map_bytes: int) -> Any:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        environment = lmdb.open(
+            str(directory), map_size=map_bytes, max_dbs=len(_DATABASES), max_readers=64, meminit=False
+        )
+        with (directory / "data.mdb").open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, map_bytes)
+    except (OSError, lmdb.Error) as error:
+        raise ConfigurationError(f"the spool in {directory} cannot be opened with {map_bytes} bytes: {error}") from None
+    return environment
