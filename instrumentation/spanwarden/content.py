@@ -1,0 +1,73 @@
+"""Whether content may be captured, and where it goes: read from the environment, off unless asked for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from spanwarden import names
+
+VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+Place: TypeAlias = Literal["none", "span", "event", "both"]
+"""Where content goes; also the value of the resource attribute `spanwarden.content`."""
+
+_PLACES: Final[Mapping[str, Place]] = {
+    "no_content": "none",
+    "false": "none",
+    "span_only": "span",
+    "true": "span",
+    "event_only": "event",
+    "span_and_event": "both",
+}
+
+_logger = logging.getLogger("spanwarden")
+
+
+class ContentMode(NamedTuple):
+    """Where content goes. `problem` says why a monitor will see nothing, when that may not be intended."""
+
+    place: Place
+    problem: str | None = None
+
+    @property
+    def on_spans(self) -> bool:
+        """Whether spans carry content."""
+        return self.place in ("span", "both")
+
+    @property
+    def on_events(self) -> bool:
+        """Whether log records carry content."""
+        return self.place in ("event", "both")
+
+    def warn(self) -> None:
+        """Say that a monitor will see nothing, if the environment does not ask for that."""
+        if self.problem is not None:
+            _logger.warning(
+                "%s: spans carry no content and a monitor will see nothing. Set it to SPAN_ONLY.", self.problem
+            )
+
+
+def content_mode(environment: Mapping[str, str]) -> ContentMode:
+    """Read the capture mode. A value that is absent or misspelt never means "capture"."""
+    value = environment.get(VARIABLE, "").strip()
+    if not value:
+        return ContentMode("none", f"{VARIABLE} is not set")
+    place = _PLACES.get(value.lower())
+    if place is None:
+        return ContentMode("none", f"{VARIABLE} has the unknown value {value[:40]!r}")
+    return ContentMode(place)
+
+
+def mark_resource(provider: Any, place: Place) -> None:
+    """Put `spanwarden.content` on the resource of a provider of the OpenTelemetry SDK.
+
+    Under `opentelemetry-instrument` the provider exists before any instrumentation is loaded, and a resource
+    detector would have to be named in a further environment variable. The SDK changes a resource the same way
+    after a fork. A provider that cannot do this (the API's own, another SDK) is left as it is.
+    """
+    update = getattr(provider, "_update_resource", None)
+    resource = getattr(provider, "resource", None)
+    if callable(update) and resource is not None:
+        update(type(resource)({names.CONTENT: place}))

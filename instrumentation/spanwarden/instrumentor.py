@@ -1,0 +1,92 @@
+"""The entry point of `opentelemetry-instrument`: loads nothing until `openai` is imported, then wraps it."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Collection
+from importlib.metadata import version
+from typing import Any, Final
+
+import wrapt
+from opentelemetry import trace
+from opentelemetry._logs import get_logger, get_logger_provider
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # untyped upstream
+
+from spanwarden import names, openai_chat
+from spanwarden.content import content_mode, mark_resource
+from spanwarden.guard import Counts
+from spanwarden.recorder import Recorder
+from spanwarden.roots import OpenRoots
+
+_DEPENDENCIES: Final = ("openai >= 1.66, < 4",)
+
+
+class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped upstream
+    """Records every model call, reasoning step and tool call of a program that uses the `openai` client.
+
+    A singleton, as OpenTelemetry's instrumentors are. `instrument` takes `tracer_provider` and `logger_provider`;
+    everything else comes from the environment.
+    """
+
+    _recorder: Recorder | None = None
+    _unwrap: Callable[[], None] | None = None
+
+    @property
+    def recorder(self) -> Recorder:
+        """What makes the spans. Before `instrument`, the steps that a program announces go to the global provider."""
+        if self._recorder is None:
+            self._recorder = self._build(None, None)
+        return self._recorder
+
+    @property
+    def counts(self) -> Counts:
+        """What was dropped or went wrong in this process."""
+        return self.recorder.counts
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """The versions of the client that this works with."""
+        return _DEPENDENCIES
+
+    def _build(self, tracer_provider: Any, logger_provider: Any) -> Recorder:
+        mode = content_mode(os.environ)
+        mark_resource(tracer_provider or trace.get_tracer_provider(), mode.place)
+        mark_resource(logger_provider or get_logger_provider(), mode.place)
+        tracer = trace.get_tracer(names.SCOPE, version("spanwarden"), tracer_provider, names.SCHEMA_URL)
+        logger = get_logger(names.SCOPE, version("spanwarden"), logger_provider, names.SCHEMA_URL)
+        counts = Counts()
+        return Recorder(tracer, logger, mode, counts, OpenRoots(counts))
+
+    def _instrument(self, **kwargs: Any) -> None:
+        self._recorder = recorder = self._build(kwargs.get("tracer_provider"), kwargs.get("logger_provider"))
+        _follow_forks(recorder)
+        mode = content_mode(os.environ)
+
+        def wrap(module: Any) -> None:
+            if self._recorder is recorder:
+                self._unwrap = openai_chat.wrap(module, recorder)
+                mode.warn()
+
+        # On import and not now: the processes that an agent's tools start inherit the instrumentation, and should
+        # neither pay for the client nor print a warning into a tool's output.
+        wrapt.register_post_import_hook(wrap, openai_chat.MODULE)
+
+    def _uninstrument(self, **_kwargs: Any) -> None:
+        if self._unwrap is not None:
+            self._unwrap()
+            self._unwrap = None
+        if self._recorder is not None:
+            self._recorder.roots.stop()
+            self._recorder = None
+
+
+def _follow_forks(recorder: Recorder) -> None:
+    known = weakref.ref(recorder)
+
+    def after_fork() -> None:
+        present = known()
+        if present is not None:
+            present.after_fork()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=after_fork)

@@ -1,0 +1,117 @@
+"""The `openai` client's `chat.completions.create`, sync and async -> calls of the recorder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import wrapt
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+from spanwarden.recorder import Recorder
+from spanwarden.request import reread
+
+MODULE: Final = "openai.resources.chat.completions"
+"""Whose import brings the classes that are wrapped, in every supported version of the client."""
+
+Create = Callable[..., Any]
+
+
+def wrap(module: Any, recorder: Recorder) -> Callable[[], None]:
+    """Wrap both classes; return what takes the wrappers off again."""
+    unwrappers = [
+        _wrap_innermost(module.Completions, _sync_create(recorder)),
+        _wrap_innermost(module.AsyncCompletions, _async_create(recorder)),
+    ]
+
+    def unwrap() -> None:
+        for unwrapper in unwrappers:
+            unwrapper()
+
+    return unwrap
+
+
+def _wrap_innermost(owner: type, wrapper: Create) -> Callable[[], None]:
+    """Wrap `create` inside of any wrapper that is already there, so that a span which that one opens is seen."""
+    outer: Any = None
+    inner = owner.__dict__["create"]
+    while isinstance(inner, wrapt.FunctionWrapper):
+        outer, inner = inner, inner.__wrapped__
+    ours = wrapt.FunctionWrapper(inner, wrapper)
+    if outer is None:
+        owner.create = ours  # type: ignore[attr-defined]
+    else:
+        outer.__wrapped__ = ours
+
+    def unwrap() -> None:
+        _replace(owner, ours, inner)
+
+    return unwrap
+
+
+def _replace(owner: type, ours: Any, inner: Any) -> None:
+    """Take our wrapper out of the chain, wherever it stands in it by now."""
+    outer: Any = None
+    present = owner.__dict__["create"]
+    while present is not ours and isinstance(present, wrapt.FunctionWrapper):
+        outer, present = present, present.__wrapped__
+    if present is not ours:
+        return
+    if outer is None:
+        owner.create = inner  # type: ignore[attr-defined]
+    else:
+        outer.__wrapped__ = inner
+
+
+def _sync_create(recorder: Recorder) -> Create:
+    def create(wrapped: Create, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if _is_not_ours(kwargs):
+            return wrapped(*args, **kwargs)
+        _make_rereadable(kwargs)
+        call = recorder.begin_chat(instance, kwargs)
+        if call is None:
+            return wrapped(*args, **kwargs)
+        try:
+            response = wrapped(*args, **kwargs)
+        except BaseException as error:
+            recorder.detach(call)
+            recorder.fail_chat(call, error)
+            raise
+        recorder.detach(call)
+        recorder.end_chat(call, response)
+        return response
+
+    return create
+
+
+def _async_create(recorder: Recorder) -> Create:
+    async def create(wrapped: Create, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if _is_not_ours(kwargs):
+            return await wrapped(*args, **kwargs)
+        _make_rereadable(kwargs)
+        call = recorder.begin_chat(instance, kwargs)
+        if call is None:
+            return await wrapped(*args, **kwargs)
+        try:
+            response = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            recorder.detach(call)
+            recorder.fail_chat(call, error)
+            raise
+        recorder.detach(call)
+        recorder.end_chat(call, response)
+        return response
+
+    return create
+
+
+def _is_not_ours(kwargs: Mapping[str, Any]) -> bool:
+    """Streamed calls, and those where somebody switched instrumentation off."""
+    return bool(kwargs.get("stream")) or not is_instrumentation_enabled()
+
+
+def _make_rereadable(kwargs: dict[str, Any]) -> None:
+    """Read one-time iterables once, for the request and for us. What iterating raises is the caller's to see."""
+    for name in ("messages", "tools"):
+        if name in kwargs:
+            kwargs[name] = reread(kwargs[name])

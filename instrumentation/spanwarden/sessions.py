@@ -1,0 +1,319 @@
+"""A request's messages -> the session that they continue, known by the call ids and answers that come back.
+
+Equal first messages never join. Everything is kept in bounded tables; a session lives as long as a table or a
+caller refers to it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+import orjson
+from opentelemetry.trace import SpanContext
+
+from spanwarden.encode import fields_of
+from spanwarden.guard import Counts
+from spanwarden.messages import AskedCall, asked_calls, decoded
+from spanwarden.roots import Turn
+
+LOOK_BACK: Final = 8
+"""Assistant messages looked at, from the newest on, before a request counts as a new session."""
+SAME_KEY: Final = 4
+"""Sessions remembered under one key: servers that count call ids from 1 give the same ids to many."""
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One conversation, over turns and traces. `turn` is its newest; `last` the newest span on top of a trace."""
+
+    id: str
+    turn: Turn | None = None
+    last: SpanContext | None = None
+    pending: dict[str, Call] = field(default_factory=dict)
+    steps: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def next_step(self) -> int:
+        """Count one step; `next` on a counter is atomic."""
+        return next(self.steps)
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A tool call that the model asked for. `asked_ns` is the end of the answer that asked."""
+
+    asked: AskedCall
+    session: Session
+    asked_ns: int
+    description: str | None
+    fingerprint: int
+
+
+@dataclass(slots=True, eq=False)
+class Answer:
+    """An answer without tool calls. `continued` once a request has brought it back."""
+
+    session: Session
+    continued: bool = False
+
+
+Kept = TypeVar("Kept", Call, Answer)
+
+
+class Table(Generic[Kept]):
+    """Least recently used table; under each key the few newest, because keys may repeat between sessions."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._rows: OrderedDict[Any, tuple[Kept, ...]] = OrderedDict()
+
+    def add(self, key: Any, kept: Kept) -> int:
+        """Remember; return how many rows had to go."""
+        self._rows[key] = (self._rows.get(key, ()) + (kept,))[-SAME_KEY:]  # noqa: RUF005 - unpacking loses the type
+        self._rows.move_to_end(key)
+        if len(self._rows) <= self._limit:
+            return 0
+        self._rows.popitem(last=False)
+        return 1
+
+    def find(self, key: Any) -> tuple[Kept, ...]:
+        """Newest first."""
+        rows = self._rows.get(key)
+        if rows is None:
+            return ()
+        self._rows.move_to_end(key)
+        return rows[::-1]
+
+
+class Limits(NamedTuple):
+    """Bounds of what is remembered.
+
+    Call ids, answers, open calls, the characters of their arguments, and sessions that the user's code has named.
+    """
+
+    calls: int = 16_384
+    answers: int = 16_384
+    open_calls: int = 4_096
+    open_characters: int = 64 * 1024 * 1024
+    named: int = 4_096
+
+
+_here: ContextVar[Session | None] = ContextVar("spanwarden.session", default=None)
+
+
+class Sessions:
+    """All sessions of a process. Thread-safe; no method blocks on anything but its own short lock."""
+
+    def __init__(self, counts: Counts, limits: Limits | None = None) -> None:
+        self._counts = counts
+        self._limits = limits or Limits()
+        self._calls: Table[Call] = Table(self._limits.calls)
+        self._answers: Table[Answer] = Table(self._limits.answers)
+        self._open: OrderedDict[int, Call] = OrderedDict()
+        self._open_characters = 0
+        self._named: OrderedDict[str, Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def after_fork(self) -> None:
+        """Replace the lock, which another thread of the parent may have held."""
+        self._lock = threading.Lock()
+
+    def start(self) -> Session:
+        """A session that nothing is known of yet."""
+        return Session(secrets.token_hex(16))
+
+    def named(self, session_id: str) -> Session:
+        """The session of an id that the user's code gives."""
+        with self._lock:
+            session = self._named.get(session_id) or Session(session_id)
+            self._named[session_id] = session
+            self._named.move_to_end(session_id)
+            if len(self._named) > self._limits.named:
+                self._named.popitem(last=False)
+                self._counts.joins_evicted += 1
+            return session
+
+    def here(self) -> Session | None:
+        """The session that this thread or task last spoke in: a hint where keys are ambiguous, never a proof."""
+        return _here.get()
+
+    def enter(self, session: Session) -> None:
+        """Make `session` the hint of this thread or task."""
+        _here.set(session)
+
+    def find(self, messages: Sequence[Any]) -> Session | None:
+        """The session whose answers these messages bring back."""
+        hint = _here.get()
+        looked = 0
+        with self._lock:
+            for index in range(len(messages) - 1, -1, -1):
+                message = fields_of(messages[index])
+                if message.get("role") != "assistant":
+                    continue
+                before = fields_of(messages[index - 1]) if index else {}
+                session = self._session_of(message, before, hint)
+                looked += 1
+                if session is not None or looked == LOOK_BACK:
+                    return session
+        return None
+
+    def _session_of(
+        self, message: Mapping[str, Any], before: Mapping[str, Any], hint: Session | None
+    ) -> Session | None:
+        for asked in asked_calls(message) if message.get("tool_calls") else ():
+            call = _best_call(self._calls.find(asked.id), asked, hint)
+            if call is not None:
+                return call.session
+        answers = self._answers.find(_answer_key(message, before))
+        answer = _best_answer(answers, hint)
+        if answer is None:
+            return None
+        answer.continued = True
+        return answer.session
+
+    def answered(
+        self, session: Session, message: Mapping[str, Any], before: Any, asked_ns: int, tools: Iterable[Any]
+    ) -> list[AskedCall]:
+        """Remember one choice of an answer, to know it again; return the tool calls that it asks for."""
+        calls = list(asked_calls(message))
+        if not calls:
+            with self._lock:
+                self._counts.joins_evicted += self._answers.add(
+                    _answer_key(message, fields_of(before)), Answer(session)
+                )
+            return calls
+        descriptions = _descriptions(tools)
+        with self._lock:
+            for asked in calls:
+                if asked.id:
+                    call = Call(asked, session, asked_ns, descriptions.get(asked.name), _fingerprint(asked))
+                    self._counts.joins_evicted += self._calls.add(asked.id, call)
+                    self._open_call(call)
+        return calls
+
+    def _open_call(self, call: Call) -> None:
+        earlier = call.session.pending.get(call.asked.id)
+        if earlier is not None:
+            self._close_call(earlier)
+        call.session.pending[call.asked.id] = call
+        self._open[id(call)] = call
+        self._open_characters += len(call.asked.arguments)
+        while len(self._open) > self._limits.open_calls or self._open_characters > self._limits.open_characters:
+            self._close_call(next(iter(self._open.values())))
+            self._counts.calls_evicted += 1
+
+    def _close_call(self, call: Call) -> bool:
+        """Forget an open call and its arguments; false when somebody else already has."""
+        if self._open.pop(id(call), None) is None:
+            return False
+        self._open_characters -= len(call.asked.arguments)
+        call.session.pending.pop(call.asked.id, None)
+        return True
+
+    def results(self, session: Session, messages: Sequence[Any]) -> list[tuple[Call, AskedCall, Any]]:
+        """The open calls of a session whose results these messages bring, in order, with what came; now closed."""
+        if not session.pending:
+            return []
+        found: list[tuple[Call, AskedCall, Any]] = []
+        with self._lock:
+            for index in range(len(messages) - 1, -1, -1):
+                if not session.pending:
+                    break
+                message = fields_of(messages[index])
+                call = session.pending.get(message.get("tool_call_id") or "") if message.get("role") == "tool" else None
+                if call is not None:
+                    found.append((call, call.asked, message.get("content")))
+                    self._finish(call)
+        return found[::-1]
+
+    def claim(
+        self, name: str, arguments: Any, call_id: str | None, within: Session | None
+    ) -> tuple[Call, AskedCall] | None:
+        """The open call that a tool of the user's own now carries out, so that it is not inferred again.
+
+        By id where one is given. Else the oldest of that name in the session at hand, those with equal arguments
+        first; without a session at hand, the only one anywhere with that name and those arguments.
+        """
+        with self._lock:
+            candidates = [
+                call
+                for call in (within.pending if within is not None else self._open).values()
+                if call.asked.name == name or call.asked.id == call_id
+            ]
+            call = _claimed(candidates, arguments, call_id, sure=within is not None)
+            if call is None:
+                return None
+            asked = call.asked
+            self._finish(call)
+            return call, asked
+
+    def _finish(self, call: Call) -> None:
+        self._close_call(call)
+        call.asked = call.asked._replace(arguments="")
+
+
+def _claimed(candidates: list[Call], arguments: Any, call_id: str | None, *, sure: bool) -> Call | None:
+    if call_id is not None:
+        return next((call for call in candidates if call.asked.id == call_id), None)
+    equal = [call for call in candidates if decoded(call.asked.arguments) == arguments]
+    if sure:
+        return next(iter(equal or candidates), None)
+    return equal[0] if len(equal) == 1 else None
+
+
+def _best_call(candidates: tuple[Call, ...], asked: AskedCall, hint: Session | None) -> Call | None:
+    """The call meant by an id: one with equal name and arguments, else one still open (a program may rewrite them)."""
+    if not candidates:
+        return None
+    fingerprint = _fingerprint(asked)
+    equal = [call for call in candidates if call.fingerprint == fingerprint]
+    still_open = [call for call in equal or candidates if call.session.pending.get(asked.id) is call]
+    fitting = equal or still_open
+    mine = [call for call in fitting if call.session is hint]
+    return next(iter(mine or still_open or fitting), None)
+
+
+def _best_answer(candidates: tuple[Answer, ...], hint: Session | None) -> Answer | None:
+    mine = [answer for answer in candidates if answer.session is hint]
+    fresh = [answer for answer in candidates if not answer.continued]
+    return next(iter(mine or fresh or candidates), None)
+
+
+def _fingerprint(asked: AskedCall) -> int:
+    """The same for arguments that a program has parsed and written anew."""
+    try:
+        text: Any = orjson.dumps(decoded(asked.arguments), option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        text = asked.arguments
+    return hash((asked.name, text))
+
+
+def _answer_key(message: Mapping[str, Any], before: Mapping[str, Any]) -> int:
+    """An answer together with what it answers: "Hello!" alone is said in many conversations."""
+    return hash((_content_key(message.get("content")), _content_key(before.get("content"))))
+
+
+def _content_key(content: Any) -> Any:
+    if content is None or isinstance(content, str):
+        return content
+    try:
+        return orjson.dumps(content, default=fields_of)
+    except TypeError:
+        return str(type(content))
+
+
+def _descriptions(tools: Iterable[Any]) -> dict[str, str]:
+    descriptions: dict[str, str] = {}
+    for item in tools:
+        tool = fields_of(item)
+        body = fields_of(tool.get(tool.get("type") or "function"))
+        name, description = body.get("name"), body.get("description")
+        if isinstance(name, str) and isinstance(description, str):
+            descriptions[name] = description
+    return descriptions

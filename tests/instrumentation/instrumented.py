@@ -1,0 +1,31 @@
+"""What a test gets: our instrumentor at work on a provider with in-memory exporters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from instrumentation.seen import Seen
+from spanwarden import SpanwardenInstrumentor
+
+
+@dataclass
+class Instrumented:
+    """The instrumentor at work, and what came out so far."""
+
+    instrumentor: SpanwardenInstrumentor
+    provider: TracerProvider
+    spans: InMemorySpanExporter
+    logs: InMemoryLogRecordExporter
+
+    def seen(self) -> Seen:
+        """The spans that have ended."""
+        return Seen(self.spans.get_finished_spans())
+
+
+Instrument = Callable[..., Instrumented]
+"""Instrument with a content mode and a sampler."""
