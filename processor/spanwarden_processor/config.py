@@ -148,7 +148,8 @@ def load(
 
 
 def _first_problem(error: ValidationError, origins: Mapping[str, str]) -> str:
-    problem = error.errors()[0]
+    # a misspelt key comes first: it is the reason why another one is missing
+    problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     key = str(problem["loc"][0]) if problem["loc"] else "forward"
     message = problem["msg"].removeprefix("Value error, ")
     if problem["type"] == "missing":

@@ -46,15 +46,15 @@ class ScoreFunctions(NamedTuple):
     tick: Callable[[int], Scored]
 
 
-BuildScorer = Callable[[], ScoreFunctions]
-"""Builds the scorer inside the new process; it must be picklable."""
+BuildScorer = Callable[[Sequence[str]], ScoreFunctions]
+"""Builds the scorer inside the new process, given the sessions that an earlier one knew. It must be picklable."""
 
 
-def run(pipe: Connection, build: BuildScorer) -> None:
+def run(pipe: Connection, build: BuildScorer, known_sessions: Sequence[str]) -> None:
     """Answer until the pipe closes, which it does when the owner ends for whatever reason."""
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)  # a terminal signals the whole group; the owner decides when to end
-    functions = build()
+    functions = build(known_sessions)
     try:
         pipe.send(READY)
         while True:

@@ -44,6 +44,7 @@ class ScoringParts(NamedTuple):
     spool: Spool
     store: Store
     build: BuildScorer
+    known_sessions: Callable[[], Sequence[str]]
     mark_failed: MarkFailed
     counters: Counters
 
@@ -51,11 +52,11 @@ class ScoringParts(NamedTuple):
 class _Scorer:
     """One scorer process, and how it is doing."""
 
-    def __init__(self, build: BuildScorer) -> None:
+    def __init__(self, build: BuildScorer, known_sessions: Sequence[str]) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe: Connection
         self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=run, args=(theirs, build), name="scorer", daemon=True)
+        self._process = context.Process(target=run, args=(theirs, build, known_sessions), name="scorer", daemon=True)
         self._process.start()
         theirs.close()
         self.slots = threading.Semaphore(WINDOW)
@@ -131,7 +132,7 @@ class Scoring:
     def run(self) -> None:
         """Score until stopped."""
         while not self._stopping.is_set():
-            scorer = self._scorer = _Scorer(self._parts.build)
+            scorer = self._scorer = _Scorer(self._parts.build, self._parts.known_sessions())
             reader = threading.Thread(target=self._read, args=(scorer,), name="scorer-answers", daemon=True)
             reader.start()
             while scorer.lost is None and not self._stopping.is_set():
