@@ -33,10 +33,10 @@ MAX_BATCH = 512
 """Operations in one commit."""
 HOUSEKEEPING_NS = 60 * 1_000_000_000
 
-_HEADER = struct.Struct("<I4x")
+_COUNT = struct.Struct("<I")
 _ID = struct.Struct(">Q")
 _LEDGER = struct.Struct("<7Q")
-_DATABASES = ("records", "patches", "refused", "repeats", "verdict_spans", "sessions", "meta")
+_DATABASES = ("records", "counts", "patches", "refused", "repeats", "verdict_spans", "sessions", "meta")
 
 
 class Ledger(NamedTuple):
@@ -90,7 +90,8 @@ class _Transaction:
         """Append a record; the caller accounts for where its spans came from. Returns its key."""
         self.ledger = self.ledger.plus(held=spans, last_id=1)
         key = _ID.pack(self.ledger.last_id)
-        self.txn.put(key, _HEADER.pack(spans) + request, db=self.databases["records"], append=True)
+        self.txn.put(key, request, db=self.databases["records"], append=True)
+        self.txn.put(key, _COUNT.pack(spans), db=self.databases["counts"], append=True)
         self.used_bytes += len(request)
         return key
 
@@ -193,9 +194,10 @@ class Spool:
         def operation(change: _Transaction) -> None:
             for record_id in record_ids:
                 key = _ID.pack(record_id)
-                value = change.txn.pop(key, db=self._databases["records"])
+                spans = _COUNT.unpack(change.txn.pop(key, db=self._databases["counts"]))[0]
+                change.txn.delete(key, db=self._databases["records"])
                 change.txn.delete(key, db=self._databases["patches"])
-                change.ledger = change.ledger.plus(held=-_HEADER.unpack_from(value)[0])
+                change.ledger = change.ledger.plus(held=-spans)
             for request in refused:
                 change.ledger = change.ledger.plus(refused=1, last_id=1)
                 change.txn.put(_ID.pack(change.ledger.last_id), request, db=self._databases["refused"])
@@ -216,7 +218,7 @@ class Spool:
                     size += len(value)
                     if taken and size > max_bytes:
                         break
-                    taken.append(_held(key, value, None))
+                    taken.append(self._held(txn, key, value, None))
                 found = cursor.next()
         return taken
 
@@ -230,7 +232,7 @@ class Spool:
                 size += len(value) + len(patch)
                 if taken and size > max_bytes:
                     break
-                taken.append(_held(key, value, patch))
+                taken.append(self._held(txn, key, value, patch))
         return taken
 
     def ledger(self) -> Ledger:
@@ -241,7 +243,7 @@ class Spool:
     def counted(self) -> int:
         """Spans that are held, counted record by record: what `Ledger.held` must equal."""
         with self._environment.begin() as txn:
-            return sum(_HEADER.unpack_from(value)[0] for _, value in txn.cursor(self._databases["records"]))
+            return sum(_COUNT.unpack(value)[0] for _, value in txn.cursor(self._databases["counts"]))
 
     def used_fraction(self) -> float:
         """How much of the map holds data, 0..1."""
@@ -258,6 +260,10 @@ class Spool:
         """Ids of sessions that some scorer has seen."""
         with self._environment.begin() as txn:
             return [key.decode() for key, _ in txn.cursor(self._databases["sessions"])]
+
+    def _held(self, txn: Any, key: bytes, request: bytes, patch: bytes | None) -> Held:
+        spans = _COUNT.unpack(txn.get(key, db=self._databases["counts"]))[0]
+        return Held(_ID.unpack(key)[0], request, spans, patch)
 
     def _accept(self, change: _Transaction, incoming: Incoming) -> None:
         if change.used_bytes + len(incoming.request) > INTAKE_LIMIT * self._map_bytes:
@@ -357,10 +363,6 @@ def _keep_newest(txn: Any, database: Any, limit: int) -> None:
     by_age = sorted((value, key) for key, value in txn.cursor(database))
     for _, key in by_age[: len(by_age) - limit + limit // 10]:
         txn.delete(key, db=database)
-
-
-def _held(key: bytes, value: bytes, patch: bytes | None) -> Held:
-    return Held(_ID.unpack(key)[0], value[_HEADER.size :], _HEADER.unpack_from(value)[0], patch)
 
 
 def _read_ledger(txn: Any, meta: Any) -> Ledger:
