@@ -61,10 +61,7 @@ def span_keys(request: bytes, seed: int) -> list[int]:
     `seed` keeps others from computing collisions; one installation must keep using the same one.
     """
     view = memoryview(request)
-    return [
-        xxhash.xxh3_64_intdigest(view[frame.start : frame.end], seed)
-        for _, _, frame, _, _ in span_slices(request)
-    ]
+    return [xxhash.xxh3_64_intdigest(view[frame.start : frame.end], seed) for _, _, frame, _, _ in span_slices(request)]
 
 
 def _ids(data: bytes, start: int, end: int) -> tuple[bytes, bytes]:
