@@ -1,0 +1,68 @@
+"""`spanwarden demo`: real agents at work, their verdicts live."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from spanwarden_processor import config
+from spanwarden_processor.cli.problems import one_line_errors
+from spanwarden_processor.demo.report import print_report
+from spanwarden_processor.demo.results import Result
+from spanwarden_processor.demo.run import Options, run_demo
+from spanwarden_processor.demo.script import Script, load_scripts
+
+
+@one_line_errors
+def demo(
+    forward: Annotated[str | None, typer.Option(help="Also send all spans on, for example to a Jaeger.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Keeps it all [~/.local/share/spanwarden/demo].")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a session.")] = False,
+) -> None:
+    """Run agents that behave and agents that do not, and print what the monitor says of each.
+
+    The agents, their tools and the monitor are real; only the model's answers are a recording. Exit code 0 when
+    every verdict is the expected one, else 1.
+    """
+    options = Options((data_dir or _default_directory()).expanduser().absolute(), forward)
+    results = _run(load_scripts(), options)
+    if as_json:
+        for index, result in enumerate(results):
+            typer.echo(json.dumps(result.as_json(index), ensure_ascii=False))
+    else:
+        print_report(Console(), results, options)
+    if not all(result.as_expected for result in results):
+        raise typer.Exit(1)
+
+
+def _run(scripts: Sequence[Script], options: Options) -> list[Result]:
+    columns = TextColumn("agents at work"), BarColumn(), MofNCompleteColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("", total=len(scripts))
+
+        async def run() -> list[Result]:
+            # A stop from outside must end the children as Ctrl-C does: by cancelling, so that every context closes.
+            if task := asyncio.current_task():
+                asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+            return await run_demo(scripts, options, finished=lambda _: progress.advance(bar))
+
+        try:
+            return asyncio.run(run())
+        except KeyboardInterrupt:
+            raise typer.Exit(128 + signal.SIGINT) from None
+        except asyncio.CancelledError:
+            raise typer.Exit(128 + signal.SIGTERM) from None
+
+
+def _default_directory() -> Path:
+    configured = os.environ.get(config.ENVIRONMENT_PREFIX + "DATA_DIR")
+    return (Path(configured) if configured else config.Settings.model_fields["data_dir"].default) / "demo"
