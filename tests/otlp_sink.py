@@ -15,6 +15,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as ProtoSpan
 
+from spanwarden_processor.otlp.slices import span_count
+
 METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 
 Refuse = Callable[[bytes], grpc.StatusCode | None]
@@ -29,6 +31,7 @@ class Sink(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.requests: list[bytes] = []
+        self.arrived_spans = 0
         self.refuse: Refuse = take_everything
         self.port = 0
         self._arrived = threading.Condition()
@@ -43,6 +46,7 @@ class Sink(grpc.GenericRpcHandler):  # type: ignore[misc]
             context.abort(code, "refused by the test")
         with self._arrived:
             self.requests.append(request)
+            self.arrived_spans += span_count(request)
             self._arrived.notify_all()
         return bytes(ExportTraceServiceResponse().SerializeToString())
 

@@ -42,7 +42,12 @@ class AdminServer:
         self._socket = _bind(address)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            _application(collector, probes), log_config=None, access_log=False, limit_concurrency=32, lifespan="off"
+            _application(collector, probes),
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            limit_concurrency=32,
+            lifespan="off",
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
@@ -86,6 +91,7 @@ def _bind(address: Address) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((address.host, address.port))
+        listener.listen()
     except OSError as error:
         listener.close()
         raise ConfigurationError(f"--admin: {address} cannot be bound: {error.strerror}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 import threading
 from pathlib import Path
@@ -12,16 +13,16 @@ from typing import Annotated
 import typer
 
 from spanwarden_processor import config
-from spanwarden_processor.cli.problems import one_line_errors
 
 Text = str | None
 
 
-@one_line_errors
 def serve(  # noqa: PLR0913 - one parameter a flag
     forward: Annotated[Text, typer.Option(help="The backend: http://HOST:PORT (OTLP/gRPC) or file:///PATH.")] = None,
     listen: Annotated[Text, typer.Option(help="Where OTLP/gRPC is received [127.0.0.1:4317].")] = None,
-    admin: Annotated[Text, typer.Option(help="Where /metrics, /healthz, /readyz are, or none [127.0.0.1:8889].")] = None,
+    admin: Annotated[
+        Text, typer.Option(help="Where /metrics, /healthz, /readyz are, or none [127.0.0.1:8889].")
+    ] = None,
     data_dir: Annotated[Text, typer.Option(help="The spool and the findings [~/.local/share/spanwarden].")] = None,
     spool_bytes: Annotated[Text, typer.Option(help="Disk set aside for spans not yet delivered [2 GiB].")] = None,
     max_message_bytes: Annotated[Text, typer.Option(help="The largest request received [64 MiB].")] = None,
@@ -30,7 +31,9 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     session_idle_seconds: Annotated[Text, typer.Option(help="Silence after which a session has ended [300].")] = None,
     shutdown_seconds: Annotated[Text, typer.Option(help="For delivering what is held at a stop [10].")] = None,
     evidence: Annotated[Text, typer.Option(help="What is written of evidence: quote, offsets or none [quote].")] = None,
-    approval_sources: Annotated[Text, typer.Option(help="Sources whose approvals are trusted, comma-separated.")] = None,
+    approval_sources: Annotated[
+        Text, typer.Option(help="Sources whose approvals are trusted, comma-separated.")
+    ] = None,
     settings_file: Annotated[Path | None, typer.Option("--config", help="A YAML file of the same settings.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout when ready.")] = False,
 ) -> None:
@@ -43,7 +46,10 @@ def serve(  # noqa: PLR0913 - one parameter a flag
         flags.pop(other)
     settings = config.load(flags, file=settings_file)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    from spanwarden_processor import serve as owner  # gRPC is loaded only where it is used
+    # libraries that read these when they are loaded: gRPC would print each refused connection, numpy start threads
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    from spanwarden_processor import serve as owner
 
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
