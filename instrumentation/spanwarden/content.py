@@ -22,14 +22,25 @@ _PLACES: Final[Mapping[str, Place]] = {
     "span_and_event": "both",
 }
 
+DEFAULT_LIMIT: Final = 1_048_576
+"""Characters of one attribute. Collectors refuse messages over 4 MiB unless told otherwise."""
+
+_LIMIT_VARIABLES: Final = ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
+"""Where the SDK reads its limit, the first that is set. It would cut in the middle of JSON; we cut before it does."""
+
 _logger = logging.getLogger("spanwarden")
 
 
 class ContentMode(NamedTuple):
-    """Where content goes. `problem` says why a monitor will see nothing, when that may not be intended."""
+    """Where content goes.
+
+    `problem` says why a monitor will see nothing, when that may not be intended. `limit` is the longest attribute,
+    in characters.
+    """
 
     place: Place
     problem: str | None = None
+    limit: int = DEFAULT_LIMIT
 
     @property
     def on_spans(self) -> bool:
@@ -57,7 +68,15 @@ def content_mode(environment: Mapping[str, str]) -> ContentMode:
     place = _PLACES.get(value.lower())
     if place is None:
         return ContentMode("none", f"{VARIABLE} has the unknown value {value[:40]!r}")
-    return ContentMode(place)
+    return ContentMode(place, limit=_limit(environment))
+
+
+def _limit(environment: Mapping[str, str]) -> int:
+    for variable in _LIMIT_VARIABLES:
+        value = environment.get(variable, "").strip()
+        if value.isdecimal():
+            return min(int(value), DEFAULT_LIMIT)
+    return DEFAULT_LIMIT
 
 
 def mark_resource(provider: Any, place: Place) -> None:

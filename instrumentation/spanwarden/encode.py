@@ -34,13 +34,13 @@ def fields_of(value: Any) -> Mapping[str, Any]:
     """The fields of a message given as a mapping or as one of the client's models; nothing for all else."""
     if isinstance(value, dict):
         return value
-    if isinstance(value, Mapping):
-        return value
     own: dict[str, Any] | None = getattr(value, "__dict__", None)
     if own is None:
-        return {}
-    extra = getattr(value, "model_extra", None)
-    return {**own, **extra} if extra else own
+        return value if isinstance(value, Mapping) else {}
+    extra = getattr(value, "__pydantic_extra__", None)
+    if extra:
+        return {**own, **extra}
+    return value if isinstance(value, Mapping) else own
 
 
 def plain(value: Any, depth: int = 0) -> Any:
@@ -62,7 +62,7 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 def _known(value: Any) -> Any:
     """What orjson does not know: models as their fields, sets as lists, all else as text. Consumes nothing."""
-    if hasattr(value, "model_fields") or hasattr(type(value), "__pydantic_fields__"):
+    if hasattr(type(value), "model_fields") or hasattr(type(value), "__fields__"):
         return dict(fields_of(value))
     if isinstance(value, Mapping):
         return dict(value)

@@ -16,8 +16,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from spanwarden import names, openai_chat
 from spanwarden.content import content_mode, mark_resource
 from spanwarden.guard import Counts
-from spanwarden.recorder import Recorder
-from spanwarden.roots import OpenRoots
+from spanwarden.recorder import Recorder, new_recorder
 
 _DEPENDENCIES: Final = ("openai >= 1.66, < 4",)
 
@@ -54,8 +53,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
         mark_resource(logger_provider or get_logger_provider(), mode.place)
         tracer = trace.get_tracer(names.SCOPE, version("spanwarden"), tracer_provider, names.SCHEMA_URL)
         logger = get_logger(names.SCOPE, version("spanwarden"), logger_provider, names.SCHEMA_URL)
-        counts = Counts()
-        return Recorder(tracer, logger, mode, counts, OpenRoots(counts))
+        return new_recorder(tracer, logger, mode)
 
     def _instrument(self, **kwargs: Any) -> None:
         self._recorder = recorder = self._build(kwargs.get("tracer_provider"), kwargs.get("logger_provider"))
@@ -64,7 +62,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
 
         def wrap(module: Any) -> None:
             if self._recorder is recorder:
-                self._unwrap = openai_chat.wrap(module, recorder)
+                self._unwrap = openai_chat.wrap(module, recorder.chats)
                 mode.warn()
 
         # On import and not now: the processes that an agent's tools start inherit the instrumentation, and should

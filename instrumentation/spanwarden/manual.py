@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
+from spanwarden.announced import ToolRun
 from spanwarden.instrumentor import SpanwardenInstrumentor
-from spanwarden.recorder import ReasoningKind, Run, ToolRun
+from spanwarden.runs import Run
+from spanwarden.spans import ReasoningKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,14 +31,14 @@ class ToolCall:
         self._run: ToolRun | None = None
 
     def __enter__(self) -> Self:
-        self._run = SpanwardenInstrumentor().recorder.begin_tool(self._name, self._arguments, self._call_id)
+        self._run = SpanwardenInstrumentor().recorder.announced.begin_tool(self._name, self._arguments, self._call_id)
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if self._run is not None:
-            SpanwardenInstrumentor().recorder.end_tool(self._run, self.result, error)
+            SpanwardenInstrumentor().recorder.announced.end_tool(self._run, self.result, error)
             self._run = None
 
     def __call__(self, function: F) -> F:
@@ -96,14 +98,14 @@ class AgentRun:
         self._run: Run | None = None
 
     def __enter__(self) -> Self:
-        self._run = SpanwardenInstrumentor().recorder.begin_run(self._name, self._conversation_id)
+        self._run = SpanwardenInstrumentor().recorder.announced.begin_run(self._name, self._conversation_id)
         return self
 
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if self._run is not None:
-            SpanwardenInstrumentor().recorder.end_run(self._run, error)
+            SpanwardenInstrumentor().recorder.announced.end_run(self._run, error)
             self._run = None
 
 
@@ -117,4 +119,4 @@ def agent(name: str | None = None, *, conversation_id: str | None = None) -> Age
 
 def reasoning(text: str, *, kind: ReasoningKind = "raw") -> None:
     """Record reasoning that the client does not show, such as what a program cut out of `<think>` tags, as a step."""
-    SpanwardenInstrumentor().recorder.reasoning(text, kind)
+    SpanwardenInstrumentor().recorder.announced.reasoning(text, kind)

@@ -40,14 +40,16 @@ def asked_calls(message: Mapping[str, Any]) -> Iterator[AskedCall]:
     for item in message.get("tool_calls") or ():
         call = fields_of(item)
         kind = call.get("type") or "function"
-        body = fields_of(call.get(kind)) or fields_of(call.get("function"))
-        written = body.get("arguments", body.get("input"))
-        text = written if isinstance(written, str) else json_text(written)
-        yield AskedCall(call.get("id") or "", str(body.get("name") or ""), kind, text)
+        yield _asked(call.get("id"), kind, fields_of(call.get(kind)))
     older = message.get("function_call")
     if older is not None:
-        body = fields_of(older)
-        yield AskedCall("", str(body.get("name") or ""), "function", str(body.get("arguments") or ""))
+        yield _asked(None, "function", fields_of(older))
+
+
+def _asked(call_id: Any, kind: str, body: Mapping[str, Any]) -> AskedCall:
+    written = body.get("arguments") if "arguments" in body else body.get("input")
+    text = written if isinstance(written, str) else json_text(written)
+    return AskedCall(call_id or "", str(body.get("name") or ""), kind, text)
 
 
 def input_messages(messages: Sequence[Any]) -> list[dict[str, Any]]:
@@ -55,12 +57,30 @@ def input_messages(messages: Sequence[Any]) -> list[dict[str, Any]]:
     return [_message(fields_of(message)) for message in messages]
 
 
-def output_message(message: Mapping[str, Any], finish_reason: str | None) -> dict[str, Any]:
-    """One choice of an answer; `error` stands for a finish reason that did not come."""
-    converted = _message(message)
-    reason = finish_reason or "error"
-    converted["finish_reason"] = _FINISH_REASONS.get(reason, reason)
-    return converted
+class Choice(NamedTuple):
+    """One choice of an answer, its reasoning and tool calls taken out of their spellings."""
+
+    message: Mapping[str, Any]
+    reasoning: list[str]
+    calls: list[AskedCall]
+    finish_reason: str
+
+
+def choice_of(choice: Any) -> Choice:
+    """Read a choice; `error` stands for a finish reason that did not come."""
+    fields = fields_of(choice)
+    message = fields_of(fields.get("message"))
+    reason = fields.get("finish_reason") or "error"
+    return Choice(message, reasoning_texts(message), list(asked_calls(message)), str(reason))
+
+
+def output_message(choice: Choice) -> dict[str, Any]:
+    """A choice in the form of the conventions."""
+    return {
+        "role": choice.message.get("role") or "assistant",
+        "parts": _assistant_parts(choice.message, choice.reasoning, choice.calls),
+        "finish_reason": _FINISH_REASONS.get(choice.finish_reason, choice.finish_reason),
+    }
 
 
 def tool_definitions(tools: Iterable[Any]) -> list[dict[str, Any]]:
@@ -91,11 +111,19 @@ def _parts(role: str, message: Mapping[str, Any]) -> list[dict[str, Any]]:
         return [{"type": "tool_call_response", "response": content}]
     if role != "assistant":
         return _content_parts(content)
-    parts = [{"type": "reasoning", "content": text} for text in reasoning_texts(message)]
-    parts.extend(_content_parts(content))
+    return _assistant_parts(message, reasoning_texts(message), asked_calls(message))
+
+
+def _assistant_parts(
+    message: Mapping[str, Any], reasoning: list[str], calls: Iterable[AskedCall]
+) -> list[dict[str, Any]]:
+    parts = [{"type": "reasoning", "content": text} for text in reasoning]
+    content = message.get("content")
+    if content:
+        parts.extend(_content_parts(content))
     if message.get("refusal"):
         parts.append({"type": "text", "content": message["refusal"]})
-    parts.extend(_call_part(call) for call in asked_calls(message))
+    parts.extend([_call_part(call) for call in calls])
     return parts
 
 

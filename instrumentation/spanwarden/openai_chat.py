@@ -1,14 +1,13 @@
-"""The `openai` client's `chat.completions.create`, sync and async -> calls of the recorder."""
+"""The `openai` client's `chat.completions.create`, sync and async -> what follows model calls."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 import wrapt
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
-from spanwarden.recorder import Recorder
+from spanwarden.chat import Chats
 from spanwarden.request import reread
 
 MODULE: Final = "openai.resources.chat.completions"
@@ -17,11 +16,11 @@ MODULE: Final = "openai.resources.chat.completions"
 Create = Callable[..., Any]
 
 
-def wrap(module: Any, recorder: Recorder) -> Callable[[], None]:
+def wrap(module: Any, chats: Chats) -> Callable[[], None]:
     """Wrap both classes; return what takes the wrappers off again."""
     unwrappers = [
-        _wrap_innermost(module.Completions, _sync_create(recorder)),
-        _wrap_innermost(module.AsyncCompletions, _async_create(recorder)),
+        _wrap_innermost(module.Completions, _sync_create(chats)),
+        _wrap_innermost(module.AsyncCompletions, _async_create(chats)),
     ]
 
     def unwrap() -> None:
@@ -63,51 +62,46 @@ def _replace(owner: type, ours: Any, inner: Any) -> None:
         outer.__wrapped__ = inner
 
 
-def _sync_create(recorder: Recorder) -> Create:
+def _sync_create(chats: Chats) -> Create:
     def create(wrapped: Create, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if _is_not_ours(kwargs):
+        if kwargs.get("stream"):
             return wrapped(*args, **kwargs)
         _make_rereadable(kwargs)
-        call = recorder.begin_chat(instance, kwargs)
+        call = chats.begin(instance, kwargs)
         if call is None:
             return wrapped(*args, **kwargs)
         try:
             response = wrapped(*args, **kwargs)
         except BaseException as error:
-            recorder.detach(call)
-            recorder.fail_chat(call, error)
+            chats.release(call)
+            chats.fail(call, error)
             raise
-        recorder.detach(call)
-        recorder.end_chat(call, response)
+        chats.release(call)
+        chats.end(call, response)
         return response
 
     return create
 
 
-def _async_create(recorder: Recorder) -> Create:
+def _async_create(chats: Chats) -> Create:
     async def create(wrapped: Create, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if _is_not_ours(kwargs):
+        if kwargs.get("stream"):
             return await wrapped(*args, **kwargs)
         _make_rereadable(kwargs)
-        call = recorder.begin_chat(instance, kwargs)
+        call = chats.begin(instance, kwargs)
         if call is None:
             return await wrapped(*args, **kwargs)
         try:
             response = await wrapped(*args, **kwargs)
         except BaseException as error:
-            recorder.detach(call)
-            recorder.fail_chat(call, error)
+            chats.release(call)
+            chats.fail(call, error)
             raise
-        recorder.detach(call)
-        recorder.end_chat(call, response)
+        chats.release(call)
+        chats.end(call, response)
         return response
 
     return create
-
-
-def _is_not_ours(kwargs: Mapping[str, Any]) -> bool:
-    """Streamed calls, and those where somebody switched instrumentation off."""
-    return bool(kwargs.get("stream")) or not is_instrumentation_enabled()
 
 
 def _make_rereadable(kwargs: dict[str, Any]) -> None:

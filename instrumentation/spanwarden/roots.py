@@ -5,14 +5,14 @@ from __future__ import annotations
 import atexit
 import threading
 import time
-from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Final
 
 from opentelemetry.trace import Span, Status, StatusCode
 
 from spanwarden import names
 from spanwarden.guard import Counts
+from spanwarden.totals import Totals
 
 IDLE_SECONDS: Final = 300.0
 """Silence after which a run counts as over. Should it go on after all, its spans still join the same root."""
@@ -24,28 +24,26 @@ OPEN_LIMIT: Final = 1_024
 class Turn:
     """One run from a user's message to the answer without tool calls, and its root span.
 
-    `last_ns` is when something last happened in it, `recorded` whether it is sampled, `finished` whether the answer
-    came. The token counts are the
-    sums over its model calls.
+    `last_ns` is when something last happened in it, `finished` whether the answer came.
     """
 
     root: Span
     last_ns: int
-    recorded: bool
     finished: bool = False
     error_type: str | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    finish_reasons: tuple[str, ...] = ()
-    _touched_seconds: float = 0.0
+    totals: Totals = field(default_factory=Totals)
+    touched_seconds: float = 0.0
+
+    def touch(self, now_ns: int) -> None:
+        """Note that something happened."""
+        self.last_ns = max(self.last_ns, now_ns)
+        self.touched_seconds = time.monotonic()
 
     def end(self) -> None:
         """End the root where the run last did something."""
         if not self.root.is_recording():
             return
-        attributes: dict[str, Any] = {names.USAGE_INPUT: self.input_tokens, names.USAGE_OUTPUT: self.output_tokens}
-        if self.finish_reasons:
-            attributes[names.RESPONSE_FINISH_REASONS] = self.finish_reasons
+        attributes = self.totals.attributes()
         if self.error_type is not None:
             attributes[names.ERROR_TYPE] = self.error_type
             self.root.set_status(Status(StatusCode.ERROR))
@@ -63,8 +61,9 @@ class OpenRoots:
         self._start_empty()
 
     def _start_empty(self) -> None:
-        self._turns: OrderedDict[int, Turn] = OrderedDict()
-        self._changed = threading.Condition()
+        self._turns: dict[int, Turn] = {}
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._watcher: threading.Thread | None = None
         self._at_exit = False
 
@@ -77,33 +76,30 @@ class OpenRoots:
 
     def open(self, turn: Turn) -> None:
         """Take a new root in."""
-        turn._touched_seconds = time.monotonic()
-        with self._changed:
+        turn.touch(turn.last_ns)
+        evicted: Turn | None = None
+        with self._lock:
+            if len(self._turns) >= self._limit:
+                evicted = self._turns.pop(id(self._longest_silent()))
             self._turns[id(turn)] = turn
-            evicted = self._turns.popitem(last=False)[1] if len(self._turns) > self._limit else None
             self._watch()
         if evicted is not None:
             self._counts.roots_evicted += 1
             evicted.end()
 
-    def touch(self, turn: Turn, now_ns: int) -> None:
-        """Note that something happened in a run."""
-        turn.last_ns = max(turn.last_ns, now_ns)
-        turn._touched_seconds = time.monotonic()
-        with self._changed:
-            if id(turn) in self._turns:
-                self._turns.move_to_end(id(turn))
+    def _longest_silent(self) -> Turn:
+        return min(self._turns.values(), key=lambda turn: turn.touched_seconds)
 
     def close(self, turn: Turn) -> None:
         """End a run's root; once, whoever comes first."""
-        with self._changed:
+        with self._lock:
             mine = self._turns.pop(id(turn), None)
         if mine is not None:
             mine.end()
 
     def close_all(self) -> None:
         """End every open root."""
-        with self._changed:
+        with self._lock:
             turns = list(self._turns.values())
             self._turns.clear()
         for turn in turns:
@@ -139,8 +135,8 @@ class OpenRoots:
         """
         with self._changed:
             while self._turns:
-                turn = next(iter(self._turns.values()))
-                left_seconds = turn._touched_seconds + self._idle_seconds - time.monotonic()
+                turn = self._longest_silent()
+                left_seconds = turn.touched_seconds + self._idle_seconds - time.monotonic()
                 if left_seconds <= 0:
                     return self._turns.pop(id(turn))
                 self._changed.wait(left_seconds)

@@ -10,7 +10,7 @@ import itertools
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NamedTuple, TypeVar
@@ -46,13 +46,19 @@ class Session:
 
 @dataclass(slots=True, eq=False)
 class Call:
-    """A tool call that the model asked for. `asked_ns` is the end of the answer that asked."""
+    """A tool call that the model asked for.
+
+    `asked_ns` is the end of the answer that asked; `written` tells its text from others after `asked` was dropped.
+    """
 
     asked: AskedCall
     session: Session
     asked_ns: int
     description: str | None
-    fingerprint: int
+    written: int
+
+
+_DROPPED: Final = AskedCall("", "", "", "")
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +67,14 @@ class Answer:
 
     session: Session
     continued: bool = False
+
+
+class ToolResult(NamedTuple):
+    """A call that is closed now, what was asked, and the content of the message that brought its result."""
+
+    call: Call
+    asked: AskedCall
+    content: Any
 
 
 Kept = TypeVar("Kept", Call, Answer)
@@ -166,36 +180,30 @@ class Sessions:
     def _session_of(
         self, message: Mapping[str, Any], before: Mapping[str, Any], hint: Session | None
     ) -> Session | None:
-        for asked in asked_calls(message) if message.get("tool_calls") else ():
-            call = _best_call(self._calls.find(asked.id), asked, hint)
-            if call is not None:
-                return call.session
-        answers = self._answers.find(_answer_key(message, before))
-        answer = _best_answer(answers, hint)
+        if message.get("tool_calls"):
+            for asked in asked_calls(message):
+                call = _best_call(self._calls.find(asked.id), asked, hint)
+                if call is not None:
+                    return call.session
+        answer = _best_answer(self._answers.find(_answer_key(message, before)), hint)
         if answer is None:
             return None
         answer.continued = True
         return answer.session
 
-    def answered(
-        self, session: Session, message: Mapping[str, Any], before: Any, asked_ns: int, tools: Iterable[Any]
-    ) -> list[AskedCall]:
-        """Remember one choice of an answer, to know it again; return the tool calls that it asks for."""
-        calls = list(asked_calls(message))
-        if not calls:
-            with self._lock:
-                self._counts.joins_evicted += self._answers.add(
-                    _answer_key(message, fields_of(before)), Answer(session)
-                )
-            return calls
-        descriptions = _descriptions(tools)
+    def answered(self, session: Session, message: Mapping[str, Any], before: Any) -> None:
+        """Remember an answer in words, to know it again."""
+        key = _answer_key(message, fields_of(before))
         with self._lock:
-            for asked in calls:
-                if asked.id:
-                    call = Call(asked, session, asked_ns, descriptions.get(asked.name), _fingerprint(asked))
-                    self._counts.joins_evicted += self._calls.add(asked.id, call)
-                    self._open_call(call)
-        return calls
+            self._counts.joins_evicted += self._answers.add(key, Answer(session))
+
+    def asked(self, session: Session, asked: Sequence[AskedCall], asked_ns: int, tools: Sequence[Any]) -> None:
+        """Remember the tool calls of an answer, to know them again, and as open until their results come."""
+        calls = [Call(one, session, asked_ns, _description(tools, one.name), hash(one)) for one in asked if one.id]
+        with self._lock:
+            for call in calls:
+                self._counts.joins_evicted += self._calls.add(call.asked.id, call)
+                self._open_call(call)
 
     def _open_call(self, call: Call) -> None:
         earlier = call.session.pending.get(call.asked.id)
@@ -216,11 +224,11 @@ class Sessions:
         call.session.pending.pop(call.asked.id, None)
         return True
 
-    def results(self, session: Session, messages: Sequence[Any]) -> list[tuple[Call, AskedCall, Any]]:
+    def results(self, session: Session, messages: Sequence[Any]) -> list[ToolResult]:
         """The open calls of a session whose results these messages bring, in order, with what came; now closed."""
         if not session.pending:
             return []
-        found: list[tuple[Call, AskedCall, Any]] = []
+        found: list[ToolResult] = []
         with self._lock:
             for index in range(len(messages) - 1, -1, -1):
                 if not session.pending:
@@ -228,7 +236,7 @@ class Sessions:
                 message = fields_of(messages[index])
                 call = session.pending.get(message.get("tool_call_id") or "") if message.get("role") == "tool" else None
                 if call is not None:
-                    found.append((call, call.asked, message.get("content")))
+                    found.append(ToolResult(call, call.asked, message.get("content")))
                     self._finish(call)
         return found[::-1]
 
@@ -255,7 +263,7 @@ class Sessions:
 
     def _finish(self, call: Call) -> None:
         self._close_call(call)
-        call.asked = call.asked._replace(arguments="")
+        call.asked = _DROPPED
 
 
 def _claimed(candidates: list[Call], arguments: Any, call_id: str | None, *, sure: bool) -> Call | None:
@@ -268,30 +276,28 @@ def _claimed(candidates: list[Call], arguments: Any, call_id: str | None, *, sur
 
 
 def _best_call(candidates: tuple[Call, ...], asked: AskedCall, hint: Session | None) -> Call | None:
-    """The call meant by an id: one with equal name and arguments, else one still open (a program may rewrite them)."""
-    if not candidates:
-        return None
-    fingerprint = _fingerprint(asked)
-    equal = [call for call in candidates if call.fingerprint == fingerprint]
-    still_open = [call for call in equal or candidates if call.session.pending.get(asked.id) is call]
-    fitting = equal or still_open
-    mine = [call for call in fitting if call.session is hint]
-    return next(iter(mine or still_open or fitting), None)
+    """The call meant by an id that is known, if it is the same call and not one that happens to have the same id.
+
+    It is when its text is the same; programs that parse and rewrite the text are trusted while the call is open, and
+    in the session at hand. Of several that fit, the session at hand comes first, then what is open, then the newest.
+    """
+    best: Call | None = None
+    best_rank = 0
+    written = hash(asked)
+    for call in candidates:
+        is_open = call.session.pending.get(asked.id) is call
+        is_here = call.session is hint
+        if call.written == written or is_open or is_here:
+            rank = 1 + is_open + 2 * is_here
+            if rank > best_rank:
+                best, best_rank = call, rank
+    return best
 
 
 def _best_answer(candidates: tuple[Answer, ...], hint: Session | None) -> Answer | None:
     mine = [answer for answer in candidates if answer.session is hint]
     fresh = [answer for answer in candidates if not answer.continued]
     return next(iter(mine or fresh or candidates), None)
-
-
-def _fingerprint(asked: AskedCall) -> int:
-    """The same for arguments that a program has parsed and written anew."""
-    try:
-        text: Any = orjson.dumps(decoded(asked.arguments), option=orjson.OPT_SORT_KEYS)
-    except TypeError:
-        text = asked.arguments
-    return hash((asked.name, text))
 
 
 def _answer_key(message: Mapping[str, Any], before: Mapping[str, Any]) -> int:
@@ -308,12 +314,11 @@ def _content_key(content: Any) -> Any:
         return str(type(content))
 
 
-def _descriptions(tools: Iterable[Any]) -> dict[str, str]:
-    descriptions: dict[str, str] = {}
+def _description(tools: Sequence[Any], name: str) -> str | None:
     for item in tools:
         tool = fields_of(item)
         body = fields_of(tool.get(tool.get("type") or "function"))
-        name, description = body.get("name"), body.get("description")
-        if isinstance(name, str) and isinstance(description, str):
-            descriptions[name] = description
-    return descriptions
+        if body.get("name") == name:
+            description = body.get("description")
+            return description if isinstance(description, str) else None
+    return None

@@ -1,0 +1,115 @@
+"""Steps that a program announces -> spans: its tools as they run, its runs, reasoning that it came by."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Span
+
+from spanwarden import names
+from spanwarden.encode import sendable
+from spanwarden.guard import Attachment, Counts, guarded
+from spanwarden.runs import Run, run_in
+from spanwarden.sessions import Session, Sessions
+from spanwarden.spans import Attributes, Interval, ReasoningKind, Spans
+
+
+@dataclass(slots=True, eq=False)
+class ToolRun:
+    """A tool at work."""
+
+    span: Span
+    attachment: Attachment
+
+
+class Announced:
+    """Follows what the program says of itself. No public method raises."""
+
+    def __init__(self, spans: Spans, sessions: Sessions, counts: Counts) -> None:
+        self.counts = counts
+        self._spans = spans
+        self._sessions = sessions
+
+    @guarded
+    def begin_tool(self, name: str, arguments: Any, call_id: str | None) -> ToolRun:
+        """Open the span of a tool and make it current."""
+        context = otel_context.get_current()
+        run = run_in(context)
+        within = self._sessions.here()
+        call, asked = self._sessions.claim(name, arguments, call_id, within) or (None, None)
+        session = call.session if call is not None else self._session(run)
+        span = self._spans.start_tool(sendable(name), _parent(session, context))
+        if span.is_recording():
+            attributes: Attributes = {}
+            if run is not None and run.name:
+                attributes[names.AGENT_NAME] = run.name
+            if call is None:
+                attributes.update(self._spans.tool_content(names.TOOL_CALL_ARGUMENTS, arguments))
+                if call_id is not None:
+                    attributes[names.TOOL_CALL_ID] = sendable(call_id)
+            self._spans.describe_tool(attributes, session, call, asked)
+            span.set_attributes(attributes)
+        return ToolRun(span, Attachment(trace.set_span_in_context(span, context)))
+
+    @guarded
+    def end_tool(self, tool: ToolRun, result: Any, error: BaseException | None) -> None:
+        """Close the span of a tool."""
+        ended_ns = time.time_ns()
+        tool.attachment.release()
+        if tool.span.is_recording():
+            if error is not None:
+                self._spans.fail(tool.span, error)
+            else:
+                tool.span.set_attributes(self._spans.tool_content(names.TOOL_CALL_RESULT, result))
+        tool.span.end(ended_ns)
+
+    @guarded
+    def begin_run(self, name: str | None, conversation_id: str | None) -> Run:
+        """Open the span of an agent's run and make it current."""
+        name = sendable(name) if name else None
+        conversation_id = sendable(conversation_id) if conversation_id else None
+        session = self._sessions.named(conversation_id) if conversation_id else None
+        run = Run(self._spans.start_run(name, conversation_id), name, session)
+        run.attach()
+        return run
+
+    @guarded
+    def end_run(self, run: Run, error: BaseException | None) -> None:
+        """Close the span of an agent's run."""
+        ended_ns = time.time_ns()
+        if run.attachment is not None:
+            run.attachment.release()
+        if run.span.is_recording():
+            session = run.session or self._sessions.start()
+            run.span.set_attributes({names.SESSION_ID: session.id, **run.totals.attributes()})
+            if error is not None:
+                self._spans.fail(run.span, error)
+        run.span.end(ended_ns)
+
+    @guarded
+    def reasoning(self, text: str, kind: ReasoningKind) -> None:
+        """Record reasoning, at this moment."""
+        now_ns = time.time_ns()
+        context = otel_context.get_current()
+        session = self._session(run_in(context))
+        interval = Interval(now_ns, now_ns)
+        self._spans.reasoning(session, text, kind, _parent(session, context), interval, inferred=False)
+
+    def _session(self, run: Run | None) -> Session:
+        """The session of the block around the step, else the one this thread or task last spoke in, else a new one."""
+        session = (run.session if run is not None else self._sessions.here()) or self._sessions.start()
+        if run is not None and run.session is None:
+            run.session = session
+        return session
+
+
+def _parent(session: Session, context: Context) -> Context:
+    """Under the current span if there is one, else under the run that the session is in."""
+    if trace.get_current_span(context).get_span_context().is_valid or session.turn is None:
+        return context
+    return trace.set_span_in_context(session.turn.root, context)

@@ -1,0 +1,187 @@
+"""Steps that are known in full -> spans and events of the GenAI semantic conventions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import orjson
+from opentelemetry._logs import Logger, SeverityNumber
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, Tracer
+
+from spanwarden import names
+from spanwarden.content import ContentMode
+from spanwarden.encode import sendable
+from spanwarden.guard import Counts
+from spanwarden.messages import AskedCall, decoded
+from spanwarden.sessions import Call, Session, ToolResult
+from spanwarden.shorten import cut_text, fitting
+
+ReasoningKind: TypeAlias = Literal["raw", "summary", "encrypted"]
+"""How much of the reasoning a monitor can read."""
+
+Attributes: TypeAlias = dict[str, Any]
+
+
+class Interval(NamedTuple):
+    """From when to when, in nanoseconds since the epoch."""
+
+    started_ns: int
+    ended_ns: int
+
+
+class Spans:
+    """Makes spans. Holds where they go and whether they may carry content, and no state of any run."""
+
+    def __init__(self, tracer: Tracer, logger: Logger, mode: ContentMode, counts: Counts) -> None:
+        self.mode = mode
+        self._tracer = tracer
+        self._logger = logger
+        self._counts = counts
+
+    def start_chat(self, attributes: Attributes, started_ns: int, context: Context | None) -> Span:
+        """A model call, from now on."""
+        model = attributes.get(names.REQUEST_MODEL)
+        name = f"chat {model}" if model else "chat"
+        return self._tracer.start_span(name, context, SpanKind.CLIENT, attributes, start_time=started_ns)
+
+    def start_root(self, session_id: str, model: str | None, earlier: SpanContext | None, started_ns: int) -> Span:
+        """A run that nobody announced, linked to the turn before it."""
+        attributes: Attributes = {
+            names.OPERATION: "invoke_agent",
+            names.SESSION_ID: session_id,
+            names.INFERRED: True,
+        }
+        if model is not None:
+            attributes[names.REQUEST_MODEL] = model
+        links = [Link(earlier)] if earlier is not None else None
+        return self._tracer.start_span("invoke_agent", None, SpanKind.INTERNAL, attributes, links, started_ns)
+
+    def start_run(self, name: str | None, conversation_id: str | None) -> Span:
+        """A run that the program announced."""
+        attributes: Attributes = {names.OPERATION: "invoke_agent"}
+        if name:
+            attributes[names.AGENT_NAME] = name
+        if conversation_id:
+            attributes[names.CONVERSATION_ID] = conversation_id
+        span_name = f"invoke_agent {name}" if name else "invoke_agent"
+        return self._tracer.start_span(span_name, None, SpanKind.INTERNAL, attributes)
+
+    def start_tool(self, name: str, context: Context) -> Span:
+        """A tool that the program announced."""
+        attributes = _tool_attributes(name, None)
+        return self._tracer.start_span(f"execute_tool {name}", context, SpanKind.INTERNAL, attributes)
+
+    def reasoning(
+        self, session: Session, text: str, kind: ReasoningKind, context: Context, interval: Interval, *, inferred: bool
+    ) -> None:
+        """One step of reasoning."""
+        attributes: Attributes = {
+            names.SESSION_ID: session.id,
+            names.STEP: session.next_step(),
+            names.REASONING_KIND: kind,
+        }
+        if inferred:
+            attributes[names.INFERRED] = True
+        if self.mode.on_spans:
+            message = {"role": "assistant", "parts": [{"type": "reasoning", "content": text}]}
+            self._add_json(attributes, names.OUTPUT_MESSAGES, [message])
+        span = self._tracer.start_span("reasoning", context, SpanKind.INTERNAL, attributes, None, interval.started_ns)
+        span.end(interval.ended_ns)
+
+    def inferred_tool(self, result: ToolResult, context: Context, agent: str | None, ended_ns: int) -> None:
+        """A tool call that the program made between two requests."""
+        call, asked, content = result
+        name = sendable(asked.name)
+        attributes = _tool_attributes(name, agent)
+        attributes[names.INFERRED] = True
+        self.describe_tool(attributes, call.session, call, asked)
+        if self.mode.on_spans:
+            self._add_text(attributes, names.TOOL_CALL_RESULT, content)
+        started_ns = min(call.asked_ns, ended_ns)
+        span = self._tracer.start_span(f"execute_tool {name}", context, SpanKind.INTERNAL, attributes, None, started_ns)
+        span.end(ended_ns)
+
+    def describe_tool(
+        self, attributes: Attributes, session: Session, call: Call | None, asked: AskedCall | None
+    ) -> None:
+        """Add where a tool call stands in its session and, where the model asked for it, how."""
+        attributes[names.SESSION_ID] = session.id
+        attributes[names.STEP] = session.next_step()
+        if call is None or asked is None:
+            return
+        attributes[names.TOOL_CALL_ID] = sendable(asked.id)
+        if call.description:
+            attributes[names.TOOL_DESCRIPTION] = sendable(call.description)
+        if self.mode.on_spans:
+            self._add_arguments(attributes, asked.arguments)
+
+    def tool_content(self, key: str, value: Any) -> Attributes:
+        """Arguments or result of a tool, if content is asked for."""
+        attributes: Attributes = {}
+        if self.mode.on_spans and value is not None:
+            self._add_text(attributes, key, value)
+        return attributes
+
+    def close_chat(
+        self, span: Span, attributes: Attributes, content: Mapping[str, Any], context: Context, ended_ns: int
+    ) -> None:
+        """End a model call's span with its content, and emit its event."""
+        texts: Attributes = {}
+        for key, value in content.items():
+            self._add_json(texts, key, value)
+        if self.mode.on_events:
+            structures = {key: orjson.loads(text) for key, text in texts.items() if isinstance(text, str)}
+            self._logger.emit(
+                timestamp=ended_ns,
+                context=context,
+                severity_number=SeverityNumber.DEBUG,
+                event_name=names.INFERENCE_EVENT,
+                attributes={**attributes, **texts, **structures},
+            )
+        if self.mode.on_spans:
+            attributes.update(texts)
+        span.set_attributes(attributes)
+        span.end(ended_ns)
+
+    def fail(self, span: Span, error: BaseException) -> None:
+        """Note an error. Its text may quote content, so it is there only where content is."""
+        span.set_attribute(names.ERROR_TYPE, type(error).__qualname__)
+        description = cut_text(sendable(str(error)), 500)[0] if self.mode.on_spans else None
+        span.set_status(Status(StatusCode.ERROR, description))
+
+    def _add_json(self, attributes: Attributes, key: str, value: Any) -> None:
+        attributes[key], cut = fitting(value, self.mode.limit)
+        self._note_cut(attributes, cut=cut)
+
+    def _add_arguments(self, attributes: Attributes, written: str) -> None:
+        """Arguments as the model wrote them; too long ones cut inside of their JSON."""
+        if len(written) <= self.mode.limit:
+            attributes[names.TOOL_CALL_ARGUMENTS] = sendable(written)
+        else:
+            self._add_text(attributes, names.TOOL_CALL_ARGUMENTS, decoded(written))
+
+    def _add_text(self, attributes: Attributes, key: str, value: Any) -> None:
+        """Text as it is, all else as JSON."""
+        if isinstance(value, str):
+            attributes[key], cut = cut_text(sendable(value), self.mode.limit)
+            self._note_cut(attributes, cut=cut)
+        else:
+            self._add_json(attributes, key, value)
+
+    def _note_cut(self, attributes: Attributes, *, cut: bool) -> None:
+        if cut:
+            attributes[names.TRUNCATED] = True
+            self._counts.contents_truncated += 1
+
+
+def _tool_attributes(name: str, agent: str | None) -> Attributes:
+    attributes: Attributes = {
+        names.OPERATION: "execute_tool",
+        names.TOOL_NAME: name,
+        names.TOOL_TYPE: "function",
+    }
+    if agent:
+        attributes[names.AGENT_NAME] = agent
+    return attributes

@@ -1,0 +1,123 @@
+"""Requests to measure with: the spans of agents at work, 5 KB each on average, always under new trace ids.
+
+A session has ten spans: five chats, each repeating all before it, four tools, the agent. The text is sampled from
+the docstrings of the standard library, so that it reads like text to whoever looks for patterns in it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import itertools
+import random
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from spanwarden_processor.otlp.slices import span_count
+from spanwarden_processor.testing import (
+    Message,
+    calls,
+    chat_span,
+    request_for,
+    returns,
+    root_span,
+    says,
+    system,
+    tool_span,
+    user,
+)
+
+SESSIONS_EACH = 10
+SPANS_EACH = 10 * SESSIONS_EACH
+DISTINCT = 12
+MODULES = ("argparse", "asyncio", "collections", "csv", "difflib", "email", "http.client", "json", "logging", "zipfile")
+COMMANDS = (
+    "git status --short && git diff --stat",
+    "python -m pytest -q tests/test_{0}.py",
+    "grep -rn '{0}' src | head -20",
+    "sed -n '1,80p' src/{0}.py",
+    "ls -la build && cat build/{0}.log | tail -5",
+    "curl -s http://localhost:8000/{0} | jq .status",
+)
+
+
+class Template(NamedTuple):
+    """A request and where the trace ids of its sessions stand."""
+
+    request: bytes
+    places: tuple[tuple[int, int], ...]
+    """(offset, session)"""
+
+
+def templates() -> list[Template]:
+    """The distinct requests, the same in every run."""
+    dice = random.Random(20_26)
+    words = _words()
+    return [_template(dice, words) for _ in range(DISTINCT)]
+
+
+def unique_requests(made: list[Template], start: int = 1) -> Iterator[bytes]:
+    """Requests without end; no trace id comes twice."""
+    for number in itertools.count(start):
+        template = made[number % len(made)]
+        content = bytearray(template.request)
+        for offset, session in template.places:
+            content[offset : offset + 16] = (number * SESSIONS_EACH + session + (1 << 100)).to_bytes(16, "big")
+        yield bytes(content)
+
+
+def bytes_per_span(made: list[Template]) -> float:
+    """What a span weighs on the wire, on average."""
+    return sum(len(each.request) for each in made) / sum(span_count(each.request) for each in made)
+
+
+def _template(dice: random.Random, words: list[str]) -> Template:
+    markers = [bytes([0xAA, session]) * 8 for session in range(SESSIONS_EACH)]
+    spans = [span for marker in markers for span in _session(dice, words, marker)]
+    request = request_for(*spans)
+    places = []
+    for session, marker in enumerate(markers):
+        offset = request.find(marker)
+        while offset >= 0:
+            places.append((offset, session))
+            offset = request.find(marker, offset + 16)
+    return Template(request, tuple(places))
+
+
+def _session(dice: random.Random, words: list[str], trace_id: bytes) -> list[Span]:
+    history: list[Message] = [system(_text(dice, words, 120)), user(_text(dice, words, 80))]
+    spans: list[Span] = []
+    for turn in range(5):
+        command = dice.choice(COMMANDS).format(dice.choice(words).strip("`'\".,()"))
+        call_id = f"call_{trace_id[1]}_{turn}"
+        answer = says(_text(dice, words, 200)) if turn == 4 else calls("bash", {"command": command}, call_id)
+        spans.append(chat_span(list(history), answer, number=len(spans) + 1))
+        if turn < 4:
+            result = _text(dice, words, 330)
+            spans.append(tool_span("bash", {"command": command}, result, call_id=call_id, number=len(spans) + 1))
+            history += [answer, returns(result, call_id)]
+    spans.append(root_span(number=len(spans) + 1))
+    for span in spans:
+        span.trace_id = trace_id
+    return spans
+
+
+def _text(dice: random.Random, words: list[str], count: int) -> str:
+    start = dice.randrange(len(words) - count)
+    return " ".join(words[start : start + count])
+
+
+def _words() -> list[str]:
+    texts = []
+    for name in MODULES:
+        module = importlib.import_module(name)
+        texts += [inspect.getdoc(value) or "" for _, value in sorted(vars(module).items()) if callable(value)]
+    return " ".join(texts).split()
+
+
+def describe() -> str:
+    """One line on what is measured with."""
+    made = templates()
+    return f"{bytes_per_span(made):.0f} bytes a span, {SPANS_EACH} spans a request, {DISTINCT} distinct"
