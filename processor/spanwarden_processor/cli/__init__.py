@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from spanwarden_processor.cli.demo import demo
 from spanwarden_processor.cli.serve import serve
 from spanwarden_processor.errors import SpanwardenError
 
@@ -16,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(serve)
+app.command()(demo)
 
 
 @app.callback(invoke_without_command=True)

@@ -15,14 +15,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from spanwarden_processor import config
-from spanwarden_processor.cli.problems import one_line_errors
+from spanwarden_processor.demo.children import ChildFailed
 from spanwarden_processor.demo.report import print_report
 from spanwarden_processor.demo.results import Result
 from spanwarden_processor.demo.run import Options, run_demo
 from spanwarden_processor.demo.script import Script, load_scripts
 
 
-@one_line_errors
 def demo(
     forward: Annotated[str | None, typer.Option(help="Also send all spans on, for example to a Jaeger.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Keeps it all [~/.local/share/spanwarden/demo].")] = None,
@@ -57,6 +56,9 @@ def _run(scripts: Sequence[Script], options: Options) -> list[Result]:
 
         try:
             return asyncio.run(run())
+        except ChildFailed as failure:
+            typer.echo(f"spanwarden: {failure}", err=True)
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             raise typer.Exit(128 + signal.SIGINT) from None
         except asyncio.CancelledError:
