@@ -1,7 +1,8 @@
 """CPU per span and spans a second of the processor, beside a raw-bytes proxy and a Collector that only passes through.
 
 `python -m tests.bench.pipeline [--rounds N] [--requests N] [--json]`. One run starts all of them and lets them take
-turns, so that a busy machine slows all alike; the ratio of each round to its own baseline is what counts.
+turns, so that a busy machine slows all alike; the ratio of each round to its own baseline is what counts. CPU is
+measured at a steady 10,000 spans a second, which each of them sustains; the highest rate is a turn of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from tests.otlp_sink import METHOD
 from tests.processor_process import free_port
 
 IN_FLIGHT = 8
+STEADY_REQUESTS_PER_SECOND = 100
 WARM_UP_REQUESTS = 20
 COLLECTOR = "collector pass-through"
 PROXY = "raw-bytes proxy"
@@ -51,29 +53,43 @@ class Measurement(NamedTuple):
     resident_mib: float
 
 
+class Turn(NamedTuple):
+    """What one batch of requests took."""
+
+    cpu_seconds: float
+    seconds: float
+
+
 def measure(candidate: Candidate, requests: Iterator[bytes], count: int) -> Measurement:
-    """Send requests and wait until the backend has every span of them."""
-    options = (("grpc.max_send_message_length", -1),)
+    """Send requests steadily, then as fast as they are taken."""
+    steady = _turn(candidate, list(islice(requests, count)), STEADY_REQUESTS_PER_SECOND)
+    fastest = _turn(candidate, list(islice(requests, count)), None)
+    spans = count * SPANS_EACH
+    resident = sum(process.memory_info().rss for process in _family(candidate.process)) / 2**20
+    return Measurement(1e6 * steady.cpu_seconds / spans, spans / fastest.seconds, resident)
+
+
+def _turn(candidate: Candidate, batch: list[bytes], per_second: float | None) -> Turn:
+    """Send a batch and wait until the backend has every span of it."""
     with (
         grpc.insecure_channel(candidate.backend) as backend,
-        grpc.insecure_channel(candidate.address, options) as channel,
+        grpc.insecure_channel(candidate.address, (("grpc.max_send_message_length", -1),)) as channel,
     ):
-        expected = null_backend.count(backend) + count * SPANS_EACH
-        batch = list(islice(requests, count))
+        expected = null_backend.count(backend) + len(batch) * SPANS_EACH
         processes = _family(candidate.process)
         cpu, began = _cpu_seconds(processes), time.perf_counter()
-        _send(channel, batch)
+        _send(channel, batch, per_second)
         null_backend.wait_for(backend, expected)
-        seconds, cpu = time.perf_counter() - began, _cpu_seconds(processes) - cpu
-    resident = sum(process.memory_info().rss for process in processes) / 2**20
-    spans = count * SPANS_EACH
-    return Measurement(1e6 * cpu / spans, spans / seconds, resident)
+        return Turn(_cpu_seconds(processes) - cpu, time.perf_counter() - began)
 
 
-def _send(channel: grpc.Channel, batch: list[bytes]) -> None:
+def _send(channel: grpc.Channel, batch: list[bytes], per_second: float | None) -> None:
     export = channel.unary_unary(METHOD)
     waiting: list[grpc.Future] = []
-    for request in batch:
+    began = time.perf_counter()
+    for number, request in enumerate(batch):
+        if per_second:
+            time.sleep(max(0, began + number / per_second - time.perf_counter()))
         if len(waiting) == IN_FLIGHT:
             waiting.pop(0).result()
         waiting.append(export.future(request, timeout=120, wait_for_ready=True))
@@ -205,7 +221,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=150, help="requests a turn")
+    parser.add_argument("--requests", type=int, default=300, help="requests a turn")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     rows = table(run(arguments.rounds, arguments.requests))
