@@ -7,20 +7,16 @@ equal to the byte. One thread writes: each of its commits carries everything tha
 
 from __future__ import annotations
 
-import os
-import queue
-import secrets
 import struct
-import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import lmdb
-
-from spanwarden_processor.errors import ConfigurationError, SpoolFull
+from spanwarden_processor.errors import SpoolFull
+from spanwarden_processor.group_commit import GroupCommit
+from spanwarden_processor.ledger import Ledger
+from spanwarden_processor.lmdb_environment import keep_newest, open_environment, secret, used_bytes
 from spanwarden_processor.repeats import RepeatWindow
 from spanwarden_processor.types import Scored, VerdictSpan
 
@@ -29,33 +25,11 @@ INTAKE_LIMIT = 0.7
 REPEAT_WINDOW_NS = 15 * 60 * 1_000_000_000
 KNOWN_VERDICT_SPANS = 1_000_000
 KNOWN_SESSIONS = 100_000
-MAX_BATCH = 512
-"""Operations in one commit."""
 HOUSEKEEPING_NS = 60 * 1_000_000_000
 
 _COUNT = struct.Struct("<I")
 _ID = struct.Struct(">Q")
-_LEDGER = struct.Struct("<7Q")
 _DATABASES = ("records", "counts", "patches", "refused", "repeats", "verdict_spans", "sessions", "meta")
-
-
-class Ledger(NamedTuple):
-    """Spans, counted. At every sample accepted + generated = forwarded + held + refused.
-
-    `repeated` spans were acknowledged and dropped because the same span is held or delivered already.
-    """
-
-    accepted: int = 0
-    generated: int = 0
-    forwarded: int = 0
-    held: int = 0
-    refused: int = 0
-    repeated: int = 0
-    last_id: int = 0
-
-    def plus(self, **changes: int) -> Ledger:
-        """This ledger with additions (negative ones too)."""
-        return self._replace(**{name: getattr(self, name) + change for name, change in changes.items()})
 
 
 class Incoming(NamedTuple):
@@ -107,12 +81,6 @@ Operation = Callable[[_Transaction], Any]
 WithoutSpans = Callable[[bytes, Collection[int]], bytes]
 
 
-def used_bytes(txn: Any, databases: dict[str, Any]) -> int:
-    """Bytes of the map that hold data. The high-water mark of the file says less: freed pages are used again."""
-    stats = [txn.stat(database) for database in databases.values()]
-    return sum((s["branch_pages"] + s["leaf_pages"] + s["overflow_pages"]) * s["psize"] for s in stats)
-
-
 class Spool:
     """The durable queue. Every method is safe from any thread and returns when its change is on disk."""
 
@@ -124,28 +92,22 @@ class Spool:
         """
         self._map_bytes = map_bytes
         self._without_spans = without_spans
-        self._environment = _open_environment(directory, map_bytes)
+        self._environment = open_environment(directory, map_bytes, len(_DATABASES))
         self._databases = {name: self._environment.open_db(name.encode()) for name in _DATABASES}
         self._repeats = RepeatWindow(REPEAT_WINDOW_NS)
         with self._environment.begin(write=True) as txn:
-            self._ledger = _read_ledger(txn, self._databases["meta"])
-            self.seed = int.from_bytes(_secret(txn, self._databases["meta"], b"seed")[:8], "big")
-            self.fingerprint_key = _secret(txn, self._databases["meta"], b"fingerprint")
+            self._ledger = Ledger.unpacked(txn.get(b"ledger", db=self._databases["meta"]))
+            self.seed = int.from_bytes(secret(txn, self._databases["meta"], b"seed")[:8], "big")
+            self.fingerprint_key = secret(txn, self._databases["meta"], b"fingerprint")
             for _, packed in txn.cursor(self._databases["repeats"]):
                 self._repeats.add(struct.unpack(f"<{len(packed) // 8}Q", packed), time.time_ns())
             self._full = used_bytes(txn, self._databases) >= INTAKE_LIMIT * map_bytes
-        self._operations: queue.SimpleQueue[tuple[Operation, Future[Any]] | None] = queue.SimpleQueue()
         self._tidied_ns = 0
-        self.commits = 0
-        """Grows with every commit: what `wait_for_commit` compares."""
-        self._committed = threading.Condition()
-        self._writer = threading.Thread(target=self._write, name="spool-writer", daemon=True)
-        self._writer.start()
+        self._group: GroupCommit[Operation] = GroupCommit(self._commit)
 
     def close(self) -> None:
         """Finish what waits and close the files."""
-        self._operations.put(None)
-        self._writer.join()
+        self._group.close()
         self._environment.close()
 
     @property
@@ -153,10 +115,14 @@ class Spool:
         """Whether intake is stopped."""
         return self._full
 
+    @property
+    def commits(self) -> int:
+        """Grows with every commit: what `wait_for_commit` compares."""
+        return self._group.commits
+
     def wait_for_commit(self, seen: int, timeout_seconds: float) -> None:
         """Wait until there is a commit behind number `seen` (a value of `commits`), or the time is over."""
-        with self._committed:
-            self._committed.wait_for(lambda: self.commits != seen, timeout_seconds)
+        self._group.wait(seen, timeout_seconds)
 
     def put(self, incoming: Sequence[Incoming]) -> None:
         """Keep requests, without the spans that came before.
@@ -171,7 +137,7 @@ class Spool:
             for each in incoming:
                 self._accept(change, each)
 
-        self._run(operation)
+        self._group.run(operation)
 
     def patch(self, answers: Sequence[tuple[int, Scored]]) -> None:
         """Note what to insert into records, which makes them ready, and keep the spans that their scoring yielded.
@@ -186,7 +152,7 @@ class Spool:
                     change.txn.put(key, scored.patch, db=self._databases["patches"], overwrite=False)
                 self._generate(change, scored.verdict_spans, scored.new_sessions)
 
-        self._run(operation)
+        self._group.run(operation)
 
     def settle(self, record_ids: Sequence[int], forwarded: int, refused: Sequence[bytes] = ()) -> None:
         """Take delivered records out. `refused` are requests of one span that the backend refused for good."""
@@ -203,7 +169,7 @@ class Spool:
                 change.txn.put(_ID.pack(change.ledger.last_id), request, db=self._databases["refused"])
             change.ledger = change.ledger.plus(forwarded=forwarded)
 
-        self._run(operation)
+        self._group.run(operation)
 
     def unscored(self, after_id: int, max_records: int, max_bytes: int) -> list[Held]:
         """The first records behind `after_id` that have no patch: at least one where there is one."""
@@ -238,7 +204,7 @@ class Spool:
     def ledger(self) -> Ledger:
         """The ledger of the last commit."""
         with self._environment.begin() as txn:
-            return _read_ledger(txn, self._databases["meta"])
+            return Ledger.unpacked(txn.get(b"ledger", db=self._databases["meta"]))
 
     def counted(self) -> int:
         """Spans that are held, counted record by record: what `Ledger.held` must equal."""
@@ -290,47 +256,6 @@ class Spool:
         for session in sessions:
             change.txn.put(session.encode(), now, db=self._databases["sessions"])
 
-    def _run(self, operation: Operation) -> None:
-        done: Future[Any] = Future()
-        self._operations.put((operation, done))
-        done.result()
-
-    def _write(self) -> None:
-        while (waiting := self._waiting()) is not None:
-            try:
-                self._commit([operation for operation, _ in waiting])
-            except Exception:  # noqa: BLE001 - whatever one operation raises must not fail those that share its commit
-                self._write_one_by_one(waiting)
-            else:
-                for _, done in waiting:
-                    done.set_result(None)
-            with self._committed:
-                self.commits += 1
-                self._committed.notify_all()
-
-    def _write_one_by_one(self, waiting: Sequence[tuple[Operation, Future[Any]]]) -> None:
-        for operation, done in waiting:
-            try:
-                self._commit([operation])
-            except Exception as error:  # noqa: BLE001 - it is the caller's, who waits for it
-                done.set_exception(error)
-            else:
-                done.set_result(None)
-
-    def _waiting(self) -> list[tuple[Operation, Future[Any]]] | None:
-        """Everything that waits, at least one; None when the spool closes."""
-        first = self._operations.get()
-        if first is None:
-            return None
-        waiting = [first]
-        while len(waiting) < MAX_BATCH and not self._operations.empty():
-            following = self._operations.get()
-            if following is None:
-                self._operations.put(None)
-                break
-            waiting.append(following)
-        return waiting
-
     def _commit(self, operations: Sequence[Operation]) -> None:
         now_ns = time.time_ns()
         with self._environment.begin(write=True) as txn:
@@ -339,7 +264,7 @@ class Spool:
                 operation(change)
             if now_ns - self._tidied_ns > HOUSEKEEPING_NS:
                 self._tidy(change)
-            txn.put(b"ledger", _LEDGER.pack(*change.ledger), db=self._databases["meta"])
+            txn.put(b"ledger", change.ledger.packed(), db=self._databases["meta"])
             self._full = used_bytes(txn, self._databases) >= INTAKE_LIMIT * self._map_bytes
         self._ledger = change.ledger
         self._repeats.add(change.new_keys, now_ns)
@@ -353,37 +278,5 @@ class Spool:
         oldest = _ID.pack(max(0, change.now_ns - REPEAT_WINDOW_NS))
         while cursor.first() and cursor.key()[:8] < oldest:
             cursor.delete()
-        _keep_newest(change.txn, self._databases["verdict_spans"], KNOWN_VERDICT_SPANS)
-        _keep_newest(change.txn, self._databases["sessions"], KNOWN_SESSIONS)
-
-
-def _keep_newest(txn: Any, database: Any, limit: int) -> None:
-    if txn.stat(database)["entries"] <= limit:
-        return
-    by_age = sorted((value, key) for key, value in txn.cursor(database))
-    for _, key in by_age[: len(by_age) - limit + limit // 10]:
-        txn.delete(key, db=database)
-
-
-def _read_ledger(txn: Any, meta: Any) -> Ledger:
-    packed = txn.get(b"ledger", db=meta)
-    return Ledger(*_LEDGER.unpack(packed)) if packed else Ledger()
-
-
-def _secret(txn: Any, meta: Any, name: bytes) -> bytes:
-    """A random key that stays the same for this data directory."""
-    txn.put(name, secrets.token_bytes(16), db=meta, overwrite=False)
-    return bytes(txn.get(name, db=meta))
-
-
-def _open_environment(directory: Path, map_bytes: int) -> Any:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        environment = lmdb.open(
-            str(directory), map_size=map_bytes, max_dbs=len(_DATABASES), max_readers=64, meminit=False
-        )
-        with (directory / "data.mdb").open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, map_bytes)
-    except (OSError, lmdb.Error) as error:
-        raise ConfigurationError(f"the spool in {directory} cannot be opened with {map_bytes} bytes: {error}") from None
-    return environment
+        keep_newest(change.txn, self._databases["verdict_spans"], KNOWN_VERDICT_SPANS)
+        keep_newest(change.txn, self._databases["sessions"], KNOWN_SESSIONS)

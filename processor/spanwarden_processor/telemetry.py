@@ -11,7 +11,7 @@ from typing import NamedTuple
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from spanwarden_processor.spool import Ledger
+from spanwarden_processor.ledger import Ledger
 
 PREFIX = "spanwarden_"
 

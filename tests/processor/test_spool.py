@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from spanwarden_processor.errors import SpoolFull
-from spanwarden_processor.spool import Incoming, Ledger, Spool
+from spanwarden_processor.ledger import Ledger
+from spanwarden_processor.spool import Incoming, Spool
 from spanwarden_processor.types import Scored, VerdictSpan
 
 MIB = 1024 * 1024
