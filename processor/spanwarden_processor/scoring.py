@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -69,10 +70,8 @@ class _Scorer:
         if not self.in_hand:
             self._silent_since = time.monotonic()
         self.in_hand.append(work)
-        try:
+        with suppress(OSError):  # the reader finds the same pipe closed, and says why
             self.pipe.send(work)
-        except OSError as error:
-            self.give_up(f"died: {error}")
 
     def receive(self, timeout_seconds: float) -> Answer | None:
         """The next answer, None when there is none yet."""

@@ -10,6 +10,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import grpc
@@ -52,10 +53,10 @@ def kill_owner(processor: ProcessorProcess) -> None:
 
 
 def kill_scorer(processor: ProcessorProcess) -> None:
-    pids = processor.scorer_pids()
-    assert pids
+    pids = next(filter(None, (processor.scorer_pids() for _ in range(10_000))))
     for pid in pids:
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def kill_both(processor: ProcessorProcess) -> None:
