@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import pytest
 
@@ -84,7 +85,7 @@ class BackendProcess:
             self._process.wait()
             self._process = None
 
-    def __enter__(self) -> BackendProcess:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -92,5 +93,3 @@ class BackendProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-

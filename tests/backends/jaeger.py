@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from backends.backend_process import REPOSITORY, BackendProcess, binary
 from google.protobuf import json_format
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, TracesData
+
+from backends.backend_process import REPOSITORY, BackendProcess, binary
 from processor_process import free_port
 
 ALL_TIME = {"start_time_min": "2020-01-01T00:00:00Z", "start_time_max": "2100-01-01T00:00:00Z"}

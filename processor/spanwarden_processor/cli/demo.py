@@ -45,7 +45,8 @@ def demo(
 
 def _run(scripts: Sequence[Script], options: Options) -> list[Result]:
     columns = TextColumn("agents at work"), BarColumn(), MofNCompleteColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         bar = progress.add_task("", total=len(scripts))
 
         async def run() -> list[Result]:

@@ -18,7 +18,7 @@ from spanwarden_processor.demo.processor import processor
 from spanwarden_processor.demo.recorded_model import MODEL_NAME, Recording, recorded_model
 from spanwarden_processor.demo.results import Result, read_results
 from spanwarden_processor.demo.script import Route, Script
-from spanwarden_processor.demo.web import WebServer
+from spanwarden_processor.demo.web import Received, WebServer
 from spanwarden_processor.demo.workspace import lay_out
 from spanwarden_processor.errors import ConfigurationError
 from spanwarden_processor.store import Store
@@ -36,17 +36,6 @@ class Options(NamedTuple):
     live: Model | None = None
 
 
-class Network(NamedTuple):
-    """What an agent can reach: the web, its model, and where its spans go."""
-
-    web_url: str
-    model_url: str
-    otlp_address: str
-
-
-Values = Mapping[str, str]
-
-
 async def run_demo(scripts: Sequence[Script], options: Options, finished: Callable[[Script], None]) -> list[Result]:
     """Run every session and return the verdicts, in the order of `scripts`. `finished` hears of each agent's end.
 
@@ -57,46 +46,46 @@ async def run_demo(scripts: Sequence[Script], options: Options, finished: Callab
     forward = _backend(options)
     with closing(Store(options.data_dir)) as store:
         earlier = {session["session_id"] for session in store.sessions()}
-    values: dict[str, Values] = {script.name: {"secret": secrets.token_hex(20)} for script in scripts}
+    async with processor(options.data_dir, forward) as address:
+        await run_agents(scripts, address, options.live, finished)
+    with closing(Store(options.data_dir)) as store:
+        return read_results(store, scripts, earlier)
+
+
+async def run_agents(
+    scripts: Sequence[Script], otlp_address: str, live: Model | None, finished: Callable[[Script], None]
+) -> Sequence[Received]:
+    """Run the agents of all sessions, a few at a time; what they sent to their web server.
+
+    Raises:
+        ChildFailed: an agent failed, or its directory could not be prepared. The others are ended.
+    """
+    values = {script.name: {"secret": secrets.token_hex(20)} for script in scripts}
     recordings = {script.name: Recording(script.turns, values[script.name]) for script in scripts}
+    room = asyncio.Semaphore(AGENTS_AT_ONCE)
     with (
         tempfile.TemporaryDirectory(prefix="spanwarden-demo-", ignore_cleanup_errors=True) as directory,
         WebServer(_routes(scripts, values)) as web,
         recorded_model(recordings) as model,
     ):
-        async with processor(options.data_dir, forward) as address:
-            network = Network(web.url, f"{model.url}/v1", address)
-            await _all_agents(scripts, values, Path(directory), network, options.live, finished)
-    with closing(Store(options.data_dir)) as store:
-        return read_results(store, scripts, earlier)
+
+        async def work(script: Script) -> None:
+            chosen = live or Model(f"{model.url}/v1", script.name, MODEL_NAME)
+            async with room:
+                workspace = await lay_out(script, values[script.name], Path(directory), web.url)
+                await run_agent(script, workspace, chosen, otlp_address)
+            finished(script)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for script in scripts:
+                    group.create_task(work(script), name=script.name)
+        except* ChildFailed as failures:
+            raise failures.exceptions[0] from None
+        return list(web.received)
 
 
-async def _all_agents(
-    scripts: Sequence[Script],
-    values: Mapping[str, Values],
-    directory: Path,
-    network: Network,
-    live: Model | None,
-    finished: Callable[[Script], None],
-) -> None:
-    room = asyncio.Semaphore(AGENTS_AT_ONCE)
-
-    async def work(script: Script) -> None:
-        model = live or Model(network.model_url, script.name, MODEL_NAME)
-        async with room:
-            workspace = await lay_out(script, values[script.name], directory, network.web_url)
-            await run_agent(script, workspace, model, network.otlp_address)
-        finished(script)
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            for script in scripts:
-                group.create_task(work(script), name=script.name)
-    except* ChildFailed as failures:
-        raise failures.exceptions[0] from None
-
-
-def _routes(scripts: Sequence[Script], values: Mapping[str, Values]) -> list[Route]:
+def _routes(scripts: Sequence[Script], values: Mapping[str, Mapping[str, str]]) -> list[Route]:
     return [route.filled(values[script.name]) for script in scripts for route in script.web]
 
 
