@@ -85,8 +85,7 @@ def scripted_model(*answers: dict[str, Any]) -> Iterator[ScriptedModel]:
 
 class _Handler(BaseHTTPRequestHandler):
     model: ScriptedModel
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
+    protocol_version = "HTTP/1.0"  # one connection a request, so that a client leaves none open behind it
 
     def do_POST(self) -> None:
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -28,8 +28,8 @@ from spanwarden.unsampled import UnsampledRuns
 class ChatCall:
     """A model call on its way.
 
-    `context` is where its reasoning belongs. `span` is `None` where another instrumentation has made one; `step` is
-    0 then. `turn` is the inferred run it is in, `run` the announced one.
+    `context` is where its reasoning belongs. `span` is `None` where another instrumentation has made one. `turn` is
+    the inferred run it is in, `run` the announced one. `start` are the attributes that the span began with.
     """
 
     started_ns: int
@@ -40,6 +40,7 @@ class ChatCall:
     span: Span | None
     run: Run | None
     turn: Turn | None = None
+    start: Attributes = field(default_factory=dict)
     step: int = 0
     attachment: Attachment | None = None
 
@@ -64,12 +65,17 @@ class Chats:
         self._roots = roots
         self._endpoints = Endpoints()
         self._unsampled = UnsampledRuns()
+        self._active = True
+
+    def stop(self) -> None:
+        """Let every further call pass: wrappers cannot always be taken off again."""
+        self._active = False
 
     @guarded
     def begin(self, completions: Any, arguments: Mapping[str, Any]) -> ChatCall | UnsampledCall | None:
         """Open the spans of a model call and make them current; `None` when nothing is recorded."""
         context = otel_context.get_current()
-        if context and _is_suppressed(context):
+        if not self._active or (context and _is_suppressed(context)):
             return None
         current = trace.get_current_span(context)
         has_parent = current.get_span_context().is_valid
@@ -102,7 +108,7 @@ class Chats:
             span.add_link(earlier)
         call.session.last = top
         self._infer_tools(call, context)
-        return _opened(call, span)
+        return _opened(call, span, start)
 
     def _begin_in_turn(self, completions: Any, arguments: Mapping[str, Any]) -> ChatCall | UnsampledCall:
         """In a run that nobody announced: under its root, which is made at its first call."""
@@ -117,7 +123,7 @@ class Chats:
         context = trace.set_span_in_context(turn.root, call.context)
         self._infer_tools(call, context)
         start = start_attributes(self._endpoints.of(completions._client), arguments.get("model"))
-        return _opened(call, self._spans.start_chat(start, call.started_ns, context))
+        return _opened(call, self._spans.start_chat(start, call.started_ns, context), start)
 
     def _start_turn(self, call: ChatCall) -> Turn:
         session, model = call.session, call.arguments.get("model")
@@ -213,6 +219,8 @@ class Chats:
             tools = snapshot(call.arguments.get("tools"))
             if tools:
                 content[names.TOOL_DEFINITIONS] = tool_definitions(tools)
+        if self._spans.mode.on_events:
+            attributes = {**call.start, **attributes}
         self._spans.close_chat(span, attributes, content, call.context, ended_ns)
 
     def _note_turn(self, turn: Turn, *, wants_tools: bool, ended_ns: int) -> None:
@@ -230,7 +238,7 @@ class Chats:
             return
         if call.span is not None:
             self._spans.fail(call.span, error)
-            self._close(call, call.span, {}, [], ended_ns)
+            self._close(call, call.span, {names.ERROR_TYPE: type(error).__qualname__}, [], ended_ns)
         if call.turn is not None:
             self._fail_turn(call, call.turn, error, ended_ns)
 
@@ -246,8 +254,9 @@ class Chats:
             self._roots.close(turn)
 
 
-def _opened(call: ChatCall, span: Span) -> ChatCall:
+def _opened(call: ChatCall, span: Span, start: Attributes) -> ChatCall:
     call.span = span
+    call.start = start
     call.step = call.session.next_step()
     call.context = trace.set_span_in_context(span, call.context)
     call.attachment = Attachment(call.context)

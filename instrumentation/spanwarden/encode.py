@@ -15,6 +15,8 @@ DEPTH_LIMIT: Final = 32
 
 def sendable(text: str) -> str:
     """The same text, with lone surrogates escaped: one of them would make a whole batch of spans unsendable."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -24,6 +24,7 @@ def wrap(module: Any, chats: Chats) -> Callable[[], None]:
     ]
 
     def unwrap() -> None:
+        chats.stop()
         for unwrapper in unwrappers:
             unwrapper()
 
@@ -49,7 +50,10 @@ def _wrap_innermost(owner: type, wrapper: Create) -> Callable[[], None]:
 
 
 def _replace(owner: type, ours: Any, inner: Any) -> None:
-    """Take our wrapper out of the chain, wherever it stands in it by now."""
+    """Take our wrapper out of the chain, wherever it stands in it by now.
+
+    Others may have put it out of reach: OpenTelemetry's `unwrap` leaves a bound copy of what it finds inside.
+    """
     outer: Any = None
     present = owner.__dict__["create"]
     while present is not ours and isinstance(present, wrapt.FunctionWrapper):
