@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from spanwarden_processor import data_directory
 from spanwarden_processor.admin import AdminServer, Probes
-from spanwarden_processor.build import ScoringSettings, build_scorer, mark_failed
+from spanwarden_processor.build import build_scorer, mark_failed
 from spanwarden_processor.config import Address, Settings
 from spanwarden_processor.exporters import Exporter
 from spanwarden_processor.exporters.file import FileExporter
@@ -30,6 +30,7 @@ from spanwarden_processor.otlp.slices import span_count, span_keys
 from spanwarden_processor.otlp.split import without_spans
 from spanwarden_processor.receive import otlp_grpc
 from spanwarden_processor.scoring import Scoring, ScoringParts
+from spanwarden_processor.scoring_settings import ScoringSettings
 from spanwarden_processor.spool import Incoming, Spool
 from spanwarden_processor.store import Store
 from spanwarden_processor.telemetry import Counters, MetricsCollector, Sample

@@ -1,0 +1,16 @@
+"""The dialects that are read, in order: the first that knows a span reads it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from spanwarden_processor.dialects.otel_genai_span import OTEL_GENAI_SPAN
+from spanwarden_processor.reading import Dialect
+
+DIALECTS: Final[tuple[Dialect, ...]] = (OTEL_GENAI_SPAN,)
+_MARKERS: Final = tuple(dict.fromkeys(marker for dialect in DIALECTS for marker in dialect.markers))
+
+
+def may_be_read(record: bytes, start: int, end: int) -> bool:
+    """Whether a dialect might read the span whose bytes stand there; False is certain."""
+    return any(record.find(marker, start, end) >= 0 for marker in _MARKERS)

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from spanwarden_processor.otlp.slices import SpanSlice
 from spanwarden_processor.otlp.wire import Frame, varint
 
 _COUNT = struct.Struct("<I")
@@ -56,6 +57,11 @@ def apply(original: bytes, patch: bytes) -> bytes:
         position = end
     pieces.append(original[position:])
     return b"".join(pieces)
+
+
+def appended(part: SpanSlice, content: bytes) -> Change:
+    """The change that writes fields behind all others of a span."""
+    return Change(part.frame.end, part.frame.end, content, (part.frame, part.scope, part.resource))
 
 
 def patch_for(changes: Iterable[Change]) -> bytes:

@@ -1,0 +1,93 @@
+"""One session as assembly holds it: what detection sees of it, what it has been shown, what was found in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from spanwarden_processor.history import History
+from spanwarden_processor.recall import Counts, Identity, Recall
+from spanwarden_processor.scoring_settings import Limits
+from spanwarden_processor.session import Session
+from spanwarden_processor.types import JudgedFinding, Status
+
+CHANNELS_KEPT: Final = 16
+_BYTES_EMPTY: Final = 4_000
+_BYTES_PER_KEY: Final = 300
+_BYTES_OF_TEXT_MAX: Final = 512 * 1024
+
+STATUS_ORDER: Final[tuple[Status, ...]] = ("ok", "partial", "no_content", "redacted", "truncated", "error")
+"""From the best to the worst: of several the last one is told."""
+
+
+class TrackedSession:
+    """A session's state. `partial` says that something of it was never seen or has been forgotten."""
+
+    def __init__(self, session_id: str, service: str, seed: int, limits: Limits) -> None:
+        """Start empty."""
+        self.session = Session(session_id, service)
+        self.session_id = session_id
+        self.service = service
+        self.named = False
+        """Whether its id comes from a name that the spans carry, not from a trace id."""
+        self.missing = False
+        self.recall = Recall(seed, limits.session_keys)
+        self.messages = History(seed)
+        self.instructions = History(seed)
+        self.findings_count = 0
+        self.rolled_up = 0
+        """How many findings the latest span about the whole session told of."""
+        self._findings: dict[Identity, tuple[JudgedFinding, ...]] = {}
+        self.status: Status = "ok"
+        """The worst status of its spans."""
+        self.judged = False
+        """Whether any of its spans showed something that was judged."""
+        self.trace_id = b""
+        self.last_ns = 0
+        self.idle = False
+        self.reported: tuple[object, ...] = ()
+        """What its last summary said."""
+        self._channels: dict[str, Counts] = {}
+        self._text_bytes = 0
+
+    @property
+    def partial(self) -> bool:
+        """Whether a judgement of it may lack something."""
+        return self.missing or self.recall.evicted or self.session.evicted
+
+    def found(self, identity: Identity, findings: Sequence[JudgedFinding]) -> None:
+        """Keep the findings that a step completed."""
+        if findings:
+            self._findings[identity] = tuple(findings)
+            self.findings_count += len(findings)
+
+    def findings_of(self, identities: Iterable[Identity]) -> tuple[JudgedFinding, ...]:
+        """The findings that these steps completed."""
+        if not self._findings:
+            return ()
+        return tuple(finding for identity in identities for finding in self._findings.get(identity, ()))
+
+    @property
+    def all_findings(self) -> tuple[JudgedFinding, ...]:
+        """Every finding, the first one first."""
+        return tuple(finding for findings in self._findings.values() for finding in findings)
+
+    @property
+    def weight_bytes(self) -> int:
+        """About how much memory it takes; the text that detection keeps of it is bounded."""
+        return _BYTES_EMPTY + _BYTES_PER_KEY * self.recall.keys + min(self._text_bytes, _BYTES_OF_TEXT_MAX)
+
+    def took(self, text_characters: int) -> None:
+        """Note the text of a step that was handed on."""
+        self._text_bytes += text_characters
+
+    def channel(self, name: str) -> Counts:
+        """The counts of one channel. Beyond the limit of channels, all others share one."""
+        if name not in self._channels and len(self._channels) >= CHANNELS_KEPT:
+            name = ""
+        return self._channels.setdefault(name, {})
+
+
+def worse(first: Status, second: Status) -> Status:
+    """The worse of two."""
+    return max(first, second, key=STATUS_ORDER.index)
