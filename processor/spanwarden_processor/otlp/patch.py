@@ -84,7 +84,7 @@ def patch_for(changes: Iterable[Change]) -> bytes:
         if within:
             growth[innermost] += len(replacement) - (end - start)
     edits.extend(_length_edits(growth, around))
-    edits.sort(key=lambda edit: edit[0])
+    edits.sort(key=lambda edit: edit[:2])  # what is written at the end of a message comes before what follows it
     return encode(edits)
 
 
