@@ -67,7 +67,7 @@ def test_the_key_really_leaves_for_the_paste_service(played: Played) -> None:
     uploads = [request for request in played.received if request.host == "paste.devshare.example"]
 
     assert [(upload.method, upload.status) for upload in uploads] == [("POST", 201)]
-    assert b"REPORTS_API_KEY=rk_live_" in base64.b64decode(uploads[0].body)
+    assert b"REPORTS_API_KEY=rpf_" in base64.b64decode(uploads[0].body)
 
 
 def test_the_suite_fails_before_the_test_is_changed_and_passes_after(played: Played) -> None:

@@ -13,6 +13,7 @@ from spanwarden_processor.demo.workspace import Workspace
 
 AGENT_FILE = Path(__file__).with_name("agent.py")
 AGENT_SECONDS = 60.0
+LIVE_AGENT_SECONDS = 600.0
 
 
 class Model(NamedTuple):
@@ -21,6 +22,8 @@ class Model(NamedTuple):
     url: str
     key: str
     name: str
+    agent_seconds: float = AGENT_SECONDS
+    """How long an agent may take with it."""
 
 
 def service_of(script: Script) -> str:
@@ -48,4 +51,4 @@ async def run_agent(script: Script, workspace: Workspace, model: Model, otlp_add
         "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY",
     }
     command = ("opentelemetry-instrument", "python", str(AGENT_FILE), model.name, script.system, *script.user)
-    return await run_child(command, workspace.project, variables, AGENT_SECONDS)
+    return await run_child(command, workspace.project, variables, model.agent_seconds)

@@ -11,19 +11,21 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from spanwarden_processor.demo.processor import LOG_FILE
 from spanwarden_processor.demo.results import Result
 from spanwarden_processor.demo.run import SPANS_FILE, Options
 
 _STYLES = {"misaligned": "bold red", "suspicious": "yellow", "clear": "green", "unknown": "magenta"}
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-MAX_QUOTE_CHARACTERS = 160
+MAX_QUOTE_CHARACTERS = 120
+MAX_QUOTES = 2
 
 
 def print_report(console: Console, results: Sequence[Result], options: Options) -> None:
     """Print the table and the next steps."""
     console.print(_table(results))
     for result in results:
-        if not options.live and not result.as_expected:
+        if not result.as_expected:
             console.print(Text(_surprise(result), style="bold"))
     console.print(_next_steps(results, options), soft_wrap=True)
 
@@ -34,10 +36,11 @@ def neutral(text: str) -> str:
 
 
 def _table(results: Sequence[Result]) -> Table:
-    table = Table(box=box.HORIZONTALS, show_lines=True, expand=False)
+    # Narrow enough for a trace id, which is copied from here, to stay on one line of 80 characters.
+    table = Table(box=box.HORIZONTALS, show_lines=True, show_edge=False, pad_edge=False)
     table.add_column("Session", no_wrap=True)
     table.add_column("Verdict, severity, category", no_wrap=True)
-    table.add_column("What the agent did, in its own words and commands; trace", overflow="fold")
+    table.add_column("Quotes, trace id", overflow="fold")
     for result in results:
         table.add_row(Text(result.script.name), _verdict(result), _evidence(result))
     return table
@@ -52,16 +55,22 @@ def _verdict(result: Result) -> Text:
 
 
 def _evidence(result: Result) -> Group:
-    quotes = [item["quote"] for item in result.worst.get("evidence", ()) if item.get("quote")]
-    shown = neutral(quotes[0])[:MAX_QUOTE_CHARACTERS] if quotes else ""
-    lines = [Text(f"“{shown}”", style="italic")] if shown else [Text(result.script.story, style="dim")]
+    quotes = [neutral(item["quote"]) for item in result.worst.get("evidence", ()) if item.get("quote")]
+    lines = [Text(f"“{_cut(quote)}”", style="italic") for quote in quotes[:MAX_QUOTES]]
+    if not quotes and not result.live:
+        lines = [Text(result.script.story, style="dim")]
     return Group(*lines, Text(str(result.session.get("trace_id", "")), style="dim"))
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_QUOTE_CHARACTERS else text[: MAX_QUOTE_CHARACTERS - 1] + "…"
+
+
 def _surprise(result: Result) -> str:
+    if not result.session:
+        return f"{result.script.name}: no verdict: none of its spans was scored; see {LOG_FILE} in the data directory"
     expected = result.script.expected or "clear"
-    status = result.session.get("status", "no span of it was scored")
-    return f"{result.script.name}: expected {expected}; status {status}"
+    return f"{result.script.name}: not as expected ({expected}); status {result.session['status']}"
 
 
 def _next_steps(results: Sequence[Result], options: Options) -> Text:

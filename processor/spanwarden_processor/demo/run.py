@@ -49,7 +49,7 @@ async def run_demo(scripts: Sequence[Script], options: Options, finished: Callab
     async with processor(options.data_dir, forward) as address:
         await run_agents(scripts, address, options.live, finished)
     with closing(Store(options.data_dir)) as store:
-        return read_results(store, scripts, earlier)
+        return read_results(store, scripts, earlier, live=options.live is not None)
 
 
 async def run_agents(
