@@ -15,7 +15,8 @@ from spanwarden import names
 from spanwarden.encode import sendable
 from spanwarden.guard import Attachment, Counts, guarded
 from spanwarden.runs import Run, run_in
-from spanwarden.sessions import Session, Sessions
+from spanwarden.session import Session
+from spanwarden.sessions import Sessions
 from spanwarden.spans import Attributes, Interval, ReasoningKind, Spans
 
 
@@ -40,9 +41,9 @@ class Announced:
         """Open the span of a tool and make it current."""
         context = otel_context.get_current()
         run = run_in(context)
-        within = self._sessions.here()
+        within = self._at_hand(context)
         call, asked = self._sessions.claim(name, arguments, call_id, within) or (None, None)
-        session = call.session if call is not None else self._session(run)
+        session = call.session if call is not None else self._session(run, context)
         span = self._spans.start_tool(sendable(name), _parent(session, context))
         if span.is_recording():
             attributes: Attributes = {}
@@ -96,16 +97,24 @@ class Announced:
         """Record reasoning, at this moment."""
         now_ns = time.time_ns()
         context = otel_context.get_current()
-        session = self._session(run_in(context))
+        session = self._session(run_in(context), context)
         interval = Interval(now_ns, now_ns)
         self._spans.reasoning(session, text, kind, _parent(session, context), interval, inferred=False)
 
-    def _session(self, run: Run | None) -> Session:
-        """The session of the block around the step, else the one this thread or task last spoke in, else a new one."""
-        session = (run.session if run is not None else self._sessions.here()) or self._sessions.start()
+    def _session(self, run: Run | None, context: Context) -> Session:
+        """The session of the block around the step, else the one at hand, else a new one."""
+        session = (run.session if run is not None else self._at_hand(context)) or self._sessions.start()
         if run is not None and run.session is None:
             run.session = session
         return session
+
+    def _at_hand(self, context: Context) -> Session | None:
+        """The session this thread or task last spoke in, unless it has since turned to another trace."""
+        session = self._sessions.here()
+        current = trace.get_current_span(context).get_span_context()
+        if session is None or session.last is None or not current.is_valid:
+            return session
+        return session if session.last.trace_id == current.trace_id else None
 
 
 def _parent(session: Session, context: Context) -> Context:

@@ -19,7 +19,8 @@ from spanwarden.messages import Choice, choice_of, input_messages, output_messag
 from spanwarden.request import Endpoints, answer_of, request_attributes, response_attributes, snapshot, start_attributes
 from spanwarden.roots import OpenRoots, Turn
 from spanwarden.runs import Run, run_in
-from spanwarden.sessions import Session, Sessions
+from spanwarden.session import Session
+from spanwarden.sessions import Sessions
 from spanwarden.spans import Attributes, Interval, Spans
 from spanwarden.unsampled import UnsampledRuns
 
@@ -199,10 +200,10 @@ class Chats:
         """Make the answer known for the next request; true if it asks for tools."""
         wants_tools = False
         for choice in choices:
-            if not choice.calls:
+            wants_tools |= bool(choice.calls)
+            if not any(asked.id for asked in choice.calls):  # in words, or the older `function_call`
                 self._sessions.answered(call.session, choice.message, call.messages[-1] if call.messages else None)
                 continue
-            wants_tools = True
             self._unsampled.forget(choice.calls)
             self._sessions.asked(call.session, choice.calls, ended_ns, snapshot(call.arguments.get("tools")))
         return wants_tools

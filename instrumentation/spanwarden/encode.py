@@ -34,7 +34,7 @@ def json_text(value: Any) -> str:
 
 def fields_of(value: Any) -> Mapping[str, Any]:
     """The fields of a message given as a mapping or as one of the client's models; nothing for all else."""
-    if isinstance(value, dict):
+    if type(value) is dict:
         return value
     own: dict[str, Any] | None = getattr(value, "__dict__", None)
     if own is None:

@@ -14,7 +14,7 @@ from opentelemetry._logs import get_logger, get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # untyped upstream
 
 from spanwarden import names, openai_chat
-from spanwarden.content import content_mode, mark_resource
+from spanwarden.content import ContentMode, content_mode, mark_resource
 from spanwarden.guard import Counts
 from spanwarden.recorder import Recorder, new_recorder
 
@@ -35,7 +35,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
     def recorder(self) -> Recorder:
         """What makes the spans. Before `instrument`, the steps that a program announces go to the global provider."""
         if self._recorder is None:
-            self._recorder = self._build(None, None)
+            self._recorder = _build(content_mode(os.environ), None, None)
         return self._recorder
 
     @property
@@ -47,18 +47,11 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
         """The versions of the client that this works with."""
         return _DEPENDENCIES
 
-    def _build(self, tracer_provider: Any, logger_provider: Any) -> Recorder:
-        mode = content_mode(os.environ)
-        mark_resource(tracer_provider or trace.get_tracer_provider(), mode.place)
-        mark_resource(logger_provider or get_logger_provider(), mode.place)
-        tracer = trace.get_tracer(names.SCOPE, version("spanwarden"), tracer_provider, names.SCHEMA_URL)
-        logger = get_logger(names.SCOPE, version("spanwarden"), logger_provider, names.SCHEMA_URL)
-        return new_recorder(tracer, logger, mode)
-
     def _instrument(self, **kwargs: Any) -> None:
-        self._recorder = recorder = self._build(kwargs.get("tracer_provider"), kwargs.get("logger_provider"))
-        _follow_forks(recorder)
         mode = content_mode(os.environ)
+        recorder = _build(mode, kwargs.get("tracer_provider"), kwargs.get("logger_provider"))
+        self._recorder = recorder
+        _follow_forks(recorder)
 
         def wrap(module: Any) -> None:
             if self._recorder is recorder:
@@ -76,6 +69,14 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
         if self._recorder is not None:
             self._recorder.roots.stop()
             self._recorder = None
+
+
+def _build(mode: ContentMode, tracer_provider: Any, logger_provider: Any) -> Recorder:
+    mark_resource(tracer_provider or trace.get_tracer_provider(), mode.place)
+    mark_resource(logger_provider or get_logger_provider(), mode.place)
+    tracer = trace.get_tracer(names.SCOPE, version("spanwarden"), tracer_provider, names.SCHEMA_URL)
+    logger = get_logger(names.SCOPE, version("spanwarden"), logger_provider, names.SCHEMA_URL)
+    return new_recorder(tracer, logger, mode)
 
 
 def _follow_forks(recorder: Recorder) -> None:

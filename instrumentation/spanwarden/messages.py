@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -35,21 +35,26 @@ def reasoning_texts(message: Mapping[str, Any]) -> list[str]:
     return texts
 
 
-def asked_calls(message: Mapping[str, Any]) -> Iterator[AskedCall]:
+def asked_calls(message: Mapping[str, Any]) -> list[AskedCall]:
     """The tool calls of an assistant message: functions, custom tools, and the older `function_call`."""
+    calls = []
     for item in message.get("tool_calls") or ():
         call = fields_of(item)
         kind = call.get("type") or "function"
-        yield _asked(call.get("id"), kind, fields_of(call.get(kind)))
+        calls.append(_asked(call.get("id"), kind, fields_of(call.get(kind))))
     older = message.get("function_call")
     if older is not None:
-        yield _asked(None, "function", fields_of(older))
+        calls.append(_asked(None, "function", fields_of(older)))
+    return calls
 
 
 def _asked(call_id: Any, kind: str, body: Mapping[str, Any]) -> AskedCall:
-    written = body.get("arguments") if "arguments" in body else body.get("input")
-    text = written if isinstance(written, str) else json_text(written)
-    return AskedCall(call_id or "", str(body.get("name") or ""), kind, text)
+    written = body.get("arguments")
+    if written is None:
+        written = body.get("input")
+    if not isinstance(written, str):
+        written = json_text(written)
+    return AskedCall(call_id or "", body.get("name") or "", kind, written)
 
 
 def input_messages(messages: Sequence[Any]) -> list[dict[str, Any]]:
@@ -71,7 +76,7 @@ def choice_of(choice: Any) -> Choice:
     fields = fields_of(choice)
     message = fields_of(fields.get("message"))
     reason = fields.get("finish_reason") or "error"
-    return Choice(message, reasoning_texts(message), list(asked_calls(message)), str(reason))
+    return Choice(message, reasoning_texts(message), asked_calls(message), str(reason))
 
 
 def output_message(choice: Choice) -> dict[str, Any]:
@@ -96,22 +101,18 @@ def tool_definitions(tools: Iterable[Any]) -> list[dict[str, Any]]:
 
 def _message(message: Mapping[str, Any]) -> dict[str, Any]:
     role = message.get("role") or "assistant"
-    converted: dict[str, Any] = {"role": role, "parts": _parts(role, message)}
-    name = message.get("name")
-    if name:
-        converted["name"] = name
-    return converted
-
-
-def _parts(role: str, message: Mapping[str, Any]) -> list[dict[str, Any]]:
     content = message.get("content")
     if role == "tool":
-        return [{"type": "tool_call_response", "id": message.get("tool_call_id"), "response": content}]
+        response = {"type": "tool_call_response", "id": message.get("tool_call_id"), "response": content}
+        return {"role": role, "parts": [response]}
     if role == "function":
-        return [{"type": "tool_call_response", "response": content}]
-    if role != "assistant":
-        return _content_parts(content)
-    return _assistant_parts(message, reasoning_texts(message), asked_calls(message))
+        parts = [{"type": "tool_call_response", "response": content}]
+    elif role == "assistant":
+        parts = _assistant_parts(message, reasoning_texts(message), asked_calls(message))
+    else:
+        parts = _content_parts(content)
+    name = message.get("name")
+    return {"role": role, "parts": parts, "name": name} if name else {"role": role, "parts": parts}
 
 
 def _assistant_parts(
@@ -121,8 +122,8 @@ def _assistant_parts(
     content = message.get("content")
     if content:
         parts.extend(_content_parts(content))
-    if message.get("refusal"):
-        parts.append({"type": "text", "content": message["refusal"]})
+    spoken = (message.get("refusal"), fields_of(message.get("audio")).get("transcript"))
+    parts.extend([{"type": "text", "content": text} for text in spoken if text])
     parts.extend([_call_part(call) for call in calls])
     return parts
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import threading
 import time
 from dataclasses import dataclass, field
@@ -62,7 +63,7 @@ class OpenRoots:
 
     def _start_empty(self) -> None:
         self._turns: dict[int, Turn] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a collection inside of it may close an abandoned call, which comes back
         self._changed = threading.Condition(self._lock)
         self._watcher: threading.Thread | None = None
         self._at_exit = False
@@ -120,8 +121,10 @@ class OpenRoots:
             atexit.register(self.close_all)
             self._at_exit = True
         if self._watcher is None:
-            self._watcher = threading.Thread(target=self._end_idle, name="spanwarden-idle", daemon=True)
-            self._watcher.start()
+            watcher = threading.Thread(target=self._end_idle, name="spanwarden-idle", daemon=True)
+            with contextlib.suppress(RuntimeError):  # no thread can start any more: the exit handler is near
+                watcher.start()
+                self._watcher = watcher
 
     def _end_idle(self) -> None:
         while (turn := self._next_idle()) is not None:

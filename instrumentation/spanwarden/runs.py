@@ -11,7 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from spanwarden.guard import Attachment
-from spanwarden.sessions import Session
+from spanwarden.session import Session
 from spanwarden.totals import Totals
 
 _KEY: Final = otel_context.create_key("spanwarden-run")

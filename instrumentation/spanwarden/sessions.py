@@ -6,75 +6,24 @@ caller refers to it.
 
 from __future__ import annotations
 
-import itertools
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import orjson
-from opentelemetry.trace import SpanContext
 
 from spanwarden.encode import fields_of
 from spanwarden.guard import Counts
 from spanwarden.messages import AskedCall, asked_calls, decoded
-from spanwarden.roots import Turn
+from spanwarden.session import DROPPED, Answer, Call, Session, ToolResult
 
 LOOK_BACK: Final = 8
 """Assistant messages looked at, from the newest on, before a request counts as a new session."""
 SAME_KEY: Final = 4
 """Sessions remembered under one key: servers that count call ids from 1 give the same ids to many."""
-
-
-@dataclass(slots=True, eq=False)
-class Session:
-    """One conversation, over turns and traces. `turn` is its newest; `last` the newest span on top of a trace."""
-
-    id: str
-    turn: Turn | None = None
-    last: SpanContext | None = None
-    pending: dict[str, Call] = field(default_factory=dict)
-    steps: Iterator[int] = field(default_factory=lambda: itertools.count(1))
-
-    def next_step(self) -> int:
-        """Count one step; `next` on a counter is atomic."""
-        return next(self.steps)
-
-
-@dataclass(slots=True, eq=False)
-class Call:
-    """A tool call that the model asked for.
-
-    `asked_ns` is the end of the answer that asked; `written` tells its text from others after `asked` was dropped.
-    """
-
-    asked: AskedCall
-    session: Session
-    asked_ns: int
-    description: str | None
-    written: int
-
-
-_DROPPED: Final = AskedCall("", "", "", "")
-
-
-@dataclass(slots=True, eq=False)
-class Answer:
-    """An answer without tool calls. `continued` once a request has brought it back."""
-
-    session: Session
-    continued: bool = False
-
-
-class ToolResult(NamedTuple):
-    """A call that is closed now, what was asked, and the content of the message that brought its result."""
-
-    call: Call
-    asked: AskedCall
-    content: Any
 
 
 Kept = TypeVar("Kept", Call, Answer)
@@ -122,7 +71,10 @@ _here: ContextVar[Session | None] = ContextVar("spanwarden.session", default=Non
 
 
 class Sessions:
-    """All sessions of a process. Thread-safe; no method blocks on anything but its own short lock."""
+    """All sessions of a process. Thread-safe; no method blocks on anything but its own short lock.
+
+    The lock is reentrant: a collection inside of it may close an abandoned call, which comes back here.
+    """
 
     def __init__(self, counts: Counts, limits: Limits | None = None) -> None:
         self._counts = counts
@@ -132,11 +84,11 @@ class Sessions:
         self._open: OrderedDict[int, Call] = OrderedDict()
         self._open_characters = 0
         self._named: OrderedDict[str, Session] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def after_fork(self) -> None:
         """Replace the lock, which another thread of the parent may have held."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def start(self) -> Session:
         """A session that nothing is known of yet."""
@@ -246,15 +198,11 @@ class Sessions:
         """The open call that a tool of the user's own now carries out, so that it is not inferred again.
 
         By id where one is given. Else the oldest of that name in the session at hand, those with equal arguments
-        first; without a session at hand, the only one anywhere with that name and those arguments.
+        first; else the only one anywhere with that name and those arguments.
         """
         with self._lock:
-            candidates = [
-                call
-                for call in (within.pending if within is not None else self._open).values()
-                if call.asked.name == name or call.asked.id == call_id
-            ]
-            call = _claimed(candidates, arguments, call_id, sure=within is not None)
+            call = _claimed(within.pending.values(), name, arguments, call_id) if within is not None else None
+            call = call or _only_equal(self._open.values(), name, arguments, call_id)
             if call is None:
                 return None
             asked = call.asked
@@ -263,16 +211,24 @@ class Sessions:
 
     def _finish(self, call: Call) -> None:
         self._close_call(call)
-        call.asked = _DROPPED
+        call.asked = DROPPED
 
 
-def _claimed(candidates: list[Call], arguments: Any, call_id: str | None, *, sure: bool) -> Call | None:
+def _claimed(calls: Iterable[Call], name: str, arguments: Any, call_id: str | None) -> Call | None:
     if call_id is not None:
-        return next((call for call in candidates if call.asked.id == call_id), None)
-    equal = [call for call in candidates if decoded(call.asked.arguments) == arguments]
-    if sure:
-        return next(iter(equal or candidates), None)
-    return equal[0] if len(equal) == 1 else None
+        return next((call for call in calls if call.asked.id == call_id), None)
+    named = [call for call in calls if call.asked.name == name]
+    equal = (call for call in named if decoded(call.asked.arguments) == arguments)
+    return next(equal, None) or next(iter(named), None)
+
+
+def _only_equal(calls: Iterable[Call], name: str, arguments: Any, call_id: str | None) -> Call | None:
+    if call_id is not None:
+        fitting = [call for call in calls if call.asked.id == call_id]
+    else:
+        named = [call for call in calls if call.asked.name == name]
+        fitting = [call for call in named if decoded(call.asked.arguments) == arguments]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def _best_call(candidates: tuple[Call, ...], asked: AskedCall, hint: Session | None) -> Call | None:

@@ -15,7 +15,7 @@ from spanwarden.content import ContentMode
 from spanwarden.encode import sendable
 from spanwarden.guard import Counts
 from spanwarden.messages import AskedCall, decoded
-from spanwarden.sessions import Call, Session, ToolResult
+from spanwarden.session import Call, Session, ToolResult
 from spanwarden.shorten import cut_text, fitting
 
 ReasoningKind: TypeAlias = Literal["raw", "summary", "encrypted"]
@@ -36,6 +36,7 @@ class Spans:
 
     def __init__(self, tracer: Tracer, logger: Logger, mode: ContentMode, counts: Counts) -> None:
         self.mode = mode
+        self._on_spans = mode.on_spans
         self._tracer = tracer
         self._logger = logger
         self._counts = counts
@@ -84,7 +85,7 @@ class Spans:
         }
         if inferred:
             attributes[names.INFERRED] = True
-        if self.mode.on_spans:
+        if self._on_spans:
             message = {"role": "assistant", "parts": [{"type": "reasoning", "content": text}]}
             self._add_json(attributes, names.OUTPUT_MESSAGES, [message])
         span = self._tracer.start_span("reasoning", context, SpanKind.INTERNAL, attributes, None, interval.started_ns)
@@ -97,7 +98,7 @@ class Spans:
         attributes = _tool_attributes(name, agent)
         attributes[names.INFERRED] = True
         self.describe_tool(attributes, call.session, call, asked)
-        if self.mode.on_spans:
+        if self._on_spans:
             self._add_text(attributes, names.TOOL_CALL_RESULT, content)
         started_ns = min(call.asked_ns, ended_ns)
         span = self._tracer.start_span(f"execute_tool {name}", context, SpanKind.INTERNAL, attributes, None, started_ns)
@@ -114,13 +115,13 @@ class Spans:
         attributes[names.TOOL_CALL_ID] = sendable(asked.id)
         if call.description:
             attributes[names.TOOL_DESCRIPTION] = sendable(call.description)
-        if self.mode.on_spans:
+        if self._on_spans:
             self._add_arguments(attributes, asked.arguments)
 
     def tool_content(self, key: str, value: Any) -> Attributes:
         """Arguments or result of a tool, if content is asked for."""
         attributes: Attributes = {}
-        if self.mode.on_spans and value is not None:
+        if self._on_spans and value is not None:
             self._add_text(attributes, key, value)
         return attributes
 
@@ -140,7 +141,7 @@ class Spans:
                 event_name=names.INFERENCE_EVENT,
                 attributes={**attributes, **texts, **structures},
             )
-        if self.mode.on_spans:
+        if self._on_spans:
             attributes.update(texts)
         span.set_attributes(attributes)
         span.end(ended_ns)
@@ -148,12 +149,13 @@ class Spans:
     def fail(self, span: Span, error: BaseException) -> None:
         """Note an error. Its text may quote content, so it is there only where content is."""
         span.set_attribute(names.ERROR_TYPE, type(error).__qualname__)
-        description = cut_text(sendable(str(error)), 500)[0] if self.mode.on_spans else None
+        description = cut_text(sendable(str(error)), 500)[0] if self._on_spans else None
         span.set_status(Status(StatusCode.ERROR, description))
 
     def _add_json(self, attributes: Attributes, key: str, value: Any) -> None:
         attributes[key], cut = fitting(value, self.mode.limit)
-        self._note_cut(attributes, cut=cut)
+        if cut:
+            self._note_cut(attributes)
 
     def _add_arguments(self, attributes: Attributes, written: str) -> None:
         """Arguments as the model wrote them; too long ones cut inside of their JSON."""
@@ -164,16 +166,18 @@ class Spans:
 
     def _add_text(self, attributes: Attributes, key: str, value: Any) -> None:
         """Text as it is, all else as JSON."""
-        if isinstance(value, str):
-            attributes[key], cut = cut_text(sendable(value), self.mode.limit)
-            self._note_cut(attributes, cut=cut)
-        else:
+        if not isinstance(value, str):
             self._add_json(attributes, key, value)
+            return
+        text = sendable(value)
+        attributes[key] = text
+        if len(text) > self.mode.limit:
+            attributes[key] = cut_text(text, self.mode.limit)[0]
+            self._note_cut(attributes)
 
-    def _note_cut(self, attributes: Attributes, *, cut: bool) -> None:
-        if cut:
-            attributes[names.TRUNCATED] = True
-            self._counts.contents_truncated += 1
+    def _note_cut(self, attributes: Attributes) -> None:
+        attributes[names.TRUNCATED] = True
+        self._counts.contents_truncated += 1
 
 
 def _tool_attributes(name: str, agent: str | None) -> Attributes:

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import json
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -246,3 +247,24 @@ def test_wrong_arguments_of_a_tool_raise_what_they_raise_without_us(instrumented
         bash()  # type: ignore[call-arg]
 
     assert instrumented.instrumentor.counts.faults == 0
+
+
+def test_a_tool_that_runs_in_a_worker_thread_finds_its_call(instrumented: Instrumented) -> None:
+    with scripted_model(*ONE_TOOL) as model, ThreadPoolExecutor(1) as worker:
+        worker.submit(bash, "warm up").result()
+        _loop(client(model.url), lambda call: worker.submit(bash, **json.loads(call.function.arguments)).result())
+
+    _warm_up, run = instrumented.seen().trees()
+    assert run == ("invoke_agent", ["chat gpt-5", "execute_tool bash", "chat gpt-5"])
+
+
+def test_a_tool_in_a_later_trace_is_not_put_into_the_earlier_session(instrumented: Instrumented) -> None:
+    tracer = instrumented.provider.get_tracer("user")
+    with scripted_model(said("Hello.")) as model:
+        with tracer.start_as_current_span("request of one user"):
+            run_loop(client(model.url), conversation("Hello?"))
+        with tracer.start_as_current_span("request of another"):
+            bash("pwd")
+
+    seen = instrumented.seen()
+    assert len(set(seen.values("spanwarden.session.id"))) == 2

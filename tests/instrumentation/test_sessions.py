@@ -216,3 +216,26 @@ def test_custom_tools_are_steps_too(instrumented: Instrumented, kind: str) -> No
     expected = "+1" if kind == "custom" else '{"text": "+1"}'
     assert attribute(span, "gen_ai.tool.call.arguments") == expected
     assert content(instrumented.seen().named("chat")[1], "gen_ai.input.messages")[2]["parts"][0]["name"] == "patch"
+
+
+def test_the_older_functions_join_and_end_their_run(instrumented: Instrumented) -> None:
+    answer = said("")
+    answer["choices"][0].update(
+        message={
+            "role": "assistant",
+            "content": None,
+            "function_call": {"name": "bash", "arguments": '{"command":"ls"}'},
+        },
+        finish_reason="function_call",
+    )
+    with scripted_model(answer, said("Done.")) as model:
+        create: Any = client(model.url).chat.completions.create
+        messages, functions = conversation("Go."), [tool["function"] for tool in TOOLS]
+        messages.append(create(model="gpt-5", messages=messages, functions=functions).choices[0].message)
+        messages.append({"role": "function", "name": "bash", "content": "a.txt"})
+        create(model="gpt-5", messages=messages, functions=functions)
+
+    assert instrumented.seen().trees() == [("invoke_agent", ["chat gpt-5", "chat gpt-5"])]
+    sent = content(instrumented.seen().named("chat")[1], "gen_ai.input.messages")
+    assert sent[2]["parts"] == [{"type": "tool_call", "name": "bash", "arguments": {"command": "ls"}}]
+    assert sent[3]["parts"] == [{"type": "tool_call_response", "response": "a.txt"}]

@@ -1,0 +1,62 @@
+"""The nouns of a conversation: the session itself, the tool calls and answers that it is known by."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from opentelemetry.trace import SpanContext
+
+from spanwarden.messages import AskedCall
+from spanwarden.roots import Turn
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """One conversation, over turns and traces. `turn` is its newest; `last` the newest span on top of a trace."""
+
+    id: str
+    turn: Turn | None = None
+    last: SpanContext | None = None
+    pending: dict[str, Call] = field(default_factory=dict)
+    steps: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def next_step(self) -> int:
+        """Count one step; `next` on a counter is atomic."""
+        return next(self.steps)
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A tool call that the model asked for.
+
+    `asked_ns` is the end of the answer that asked; `written` tells its text from others after `asked` was dropped.
+    """
+
+    asked: AskedCall
+    session: Session
+    asked_ns: int
+    description: str | None
+    written: int
+
+
+DROPPED: Final = AskedCall("", "", "", "")
+"""Stands in for what a closed call asked, whose arguments need not be kept."""
+
+
+@dataclass(slots=True, eq=False)
+class Answer:
+    """An answer without tool calls. `continued` once a request has brought it back."""
+
+    session: Session
+    continued: bool = False
+
+
+class ToolResult(NamedTuple):
+    """A call that is closed now, what was asked, and the content of the message that brought its result."""
+
+    call: Call
+    asked: AskedCall
+    content: Any
