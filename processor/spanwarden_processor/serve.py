@@ -30,7 +30,6 @@ from spanwarden_processor.otlp.slices import span_count, span_keys
 from spanwarden_processor.otlp.split import without_spans
 from spanwarden_processor.receive import otlp_grpc
 from spanwarden_processor.scoring import Scoring, ScoringParts
-from spanwarden_processor.scoring_settings import ScoringSettings
 from spanwarden_processor.spool import Incoming, Spool
 from spanwarden_processor.store import Store
 from spanwarden_processor.telemetry import Counters, MetricsCollector, Sample
@@ -138,16 +137,12 @@ def _receiver(settings: Settings, parts: _Parts) -> otlp_grpc.TraceReceiver:
     return otlp_grpc.TraceReceiver(keep, otlp_grpc.InFlight(settings.max_in_flight_bytes), parts.counters)
 
 
-def _start_admin(
-    settings: Settings, parts: _Parts, stopping: threading.Event, stack: ExitStack
-) -> Address | None:
+def _start_admin(settings: Settings, parts: _Parts, stopping: threading.Event, stack: ExitStack) -> Address | None:
     if settings.admin is None:
         return None
 
     def sample() -> Sample:
-        return Sample(
-            parts.spool.ledger(), parts.spool.used_fraction(), parts.counters.sample(), not readiness()
-        )
+        return Sample(parts.spool.ledger(), parts.spool.used_fraction(), parts.counters.sample(), not readiness())
 
     def readiness() -> Mapping[str, str]:
         problems = dict(_dead_threads(parts))
@@ -159,9 +154,7 @@ def _start_admin(
             problems["process"] = "is stopping"
         return problems
 
-    server = AdminServer(
-        settings.admin, MetricsCollector(sample), Probes(lambda: _dead_threads(parts), readiness)
-    )
+    server = AdminServer(settings.admin, MetricsCollector(sample), Probes(lambda: _dead_threads(parts), readiness))
     stack.callback(server.stop)
     return Address(settings.admin.host, server.port)
 
