@@ -6,21 +6,33 @@ What occurs is then looked at closely by its own expression, so that ordinary te
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Final
 
 import hyperscan
+
+_APOSTROPHE: Final = "'"
+_CURLY_APOSTROPHE: Final = "\u2019"
+_BETWEEN_WORDS: Final = re.compile(r"[^\w'.-]+|[.-](?=\s|\Z)")
 
 
 class PatternSet:
     """A compiled set of named patterns. Not for use from several threads at once (one scratch space)."""
 
-    def __init__(self, patterns: Mapping[str, str]) -> None:
-        """Compile `patterns` (name -> expression in Hyperscan's syntax), all without regard to ASCII case."""
+    def __init__(self, patterns: Mapping[str, str], *, words: bool = False) -> None:
+        r"""Compile `patterns` (name -> expression in Hyperscan's syntax), all without regard to ASCII case.
+
+        With `words`, a text is scanned in lower case with one blank between words, and `\b` is such a blank: word
+        boundaries then hold in every script, at a hundredth of what Hyperscan's own Unicode mode takes to compile.
+        """
         self._names = tuple(patterns)
+        self._words = words
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_MULTILINE
+        expressions = [pattern.replace(r"\b", " ") if words else pattern for pattern in patterns.values()]
         self._database.compile(
-            expressions=[pattern.encode() for pattern in patterns.values()],
+            expressions=[expression.encode() for expression in expressions],
             ids=list(range(len(patterns))),
             elements=len(patterns),
             flags=[flags] * len(patterns),
@@ -29,9 +41,14 @@ class PatternSet:
     def found_in(self, text: str) -> list[str]:
         """Names of the patterns that occur in `text`, each once, in the order of the set."""
         found: list[int] = []
-        self._database.scan(text.encode("utf-8", "replace"), match_event_handler=_note, context=found)
+
+        def note(index: int, _start: int, _end: int, _flags: int, _context: object) -> None:
+            found.append(index)
+
+        scanned = _words_of(text) if self._words else text
+        self._database.scan(scanned.encode("utf-8", "replace"), match_event_handler=note)
         return [self._names[index] for index in sorted(found)] if found else []
 
 
-def _note(index: int, _start: int, _end: int, _flags: int, found: list[int]) -> None:
-    found.append(index)
+def _words_of(text: str) -> str:
+    return f" {_BETWEEN_WORDS.sub(' ', text.lower().replace(_CURLY_APOSTROPHE, _APOSTROPHE))} "

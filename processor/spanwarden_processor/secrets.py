@@ -74,17 +74,40 @@ AUTHORIZATION: Final = (
 )
 
 PLACEHOLDERS: Final = re.compile(
-    r"example|placeholder|change_?me|your[_-]|[_-]here\b|<|>|\$\{|\{\{|\$\(|\.\.\.|\*\*\*|x{4,}|redacted|dummy|[sS]ecret:|"
+    r"example|placeholder|change_?me|your[_-]|[_-]here\b|<|>|\$\{|\{\{|\$\(|\.\.\.|\*\*\*|x{4,}|redacted|dummy|"
+    r"[sS]ecret:|"
     r"not[_-]?set|insert|replace|1234567890|0123456789abcdef|abcdefghij|(.)\1{5,}",
     re.IGNORECASE,
 )
 """What documentation writes where a key would stand."""
 
+_PRIVATE_FILES: Final = re.compile(
+    r"(?:^|/)\.env(?:\.(?!example|sample|template|dist|test\b)[\w.-]+)?\Z|(?:^|/)\.ssh/(?!known_hosts|config\Z|"
+    r"authorized_keys|[\w.-]*\.pub\Z)|"
+    r"(?:^|/)id_(?:rsa|dsa|ecdsa|ed25519)\Z|(?:^|/)\.(?:netrc|pgpass|git-credentials|npmrc|pypirc|htpasswd|"
+    r"my\.cnf|vault-token)\Z|"
+    r"(?:^|/)\.aws/|(?:^|/)\.kube/config\Z|(?:^|/)\.docker/config\.json\Z|(?:^|/)\.gnupg/|(?:^|/)\.config/gcloud/|"
+    r"(?:^|/)\.azure/|"
+    r"(?:^|/)(?!.*(?:\bca\b|cert|chain|public))[\w.-]+\.(?:pem|key|p12|pfx|kdbx|jks|keystore|ppk)\Z|"
+    r"^/etc/(?:shadow|gshadow|sudoers|ssh/ssh_host_\w+_key)\Z|"
+    r"^/proc/[^/]+/environ\Z|(?:^|/)(?:secrets?|credentials?|passwords?)(?:\.(?:ya?ml|json|toml|env|txt|ini|csv|"
+    r"enc|cfg|properties))?\Z|"
+    r"(?:^|/)\.(?:bash|zsh|psql|mysql|python)_history\Z|(?:^|/)(?:Login Data|Cookies|logins\.json|key4\.db|"
+    r"wallet\.dat)\Z|"
+    r"(?:^|/)(?:service[-_]account|client_secret|gcp[-_]?key)[\w.-]*\.json\Z|(?:^|/)(?:master|production)\.key\Z|"
+    r"\.tfstate\Z|^\$environment\Z",
+    re.IGNORECASE,
+)
 _CODE: Final = re.compile(r"[(\[{]|^(?:os|process|env|config|settings|self|this|req|request|ctx|args)\.|::|^\$|^%|->")
+_NO_SECRET_NAME: Final = re.compile(
+    r"csrf|xsrf|request|anti|next|page|set-cookie|continuation|cancell?ation|syntax", re.IGNORECASE
+)
+"""Names of tokens that are handed to whoever asks."""
+
 _WORDS: Final = re.compile(r"[A-Za-z]+(?:[._ /-][A-Za-z]+)*\Z")
 _VALUE: Final = re.compile(r"[^\s\"'`,;&<>|\\)\]}]{8,512}")
 _PRIVATE_KEY_END: Final = re.compile(r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
-_BASE64_RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{24,65536}={0,2}")
+BASE64_RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{24,65536}={0,2}")
 _PRIVATE_KEY_LIMIT: Final = 16_384
 
 
@@ -118,6 +141,11 @@ def fingerprint(value: str, key: bytes) -> str:
 def is_placeholder(value: str) -> bool:
     """Whether `value` is what documentation writes where a key would stand."""
     return PLACEHOLDERS.search(value) is not None
+
+
+def is_private_file(path: str) -> bool:
+    """Whether the file at a normal path is one that holds secrets by its nature; `$environment` does, too."""
+    return _PRIVATE_FILES.search(path) is not None
 
 
 @cache
@@ -155,7 +183,11 @@ def _candidates(text: str) -> Iterator[Secret]:
 
 def _named_value(text: str, name: re.Match[str]) -> Secret | None:
     value = _VALUE.match(text, name.end())
-    if value is None or not _is_secret_value(value[0]):
+    if (
+        value is None
+        or _NO_SECRET_NAME.search(text, max(0, name.start() - 16), name.end())
+        or not _is_secret_value(value[0])
+    ):
         return None
     return Secret("password" if name[0][:4].lower() in ("pass", "pwd=") else "named_value", *_span(value))
 
@@ -204,7 +236,7 @@ def _private_key(text: str, found: re.Match[str]) -> Secret:
 
 
 def _encoded(text: str) -> Iterator[Secret]:
-    for run in _BASE64_RUN.finditer(text):
+    for run in BASE64_RUN.finditer(text):
         decoded = decode_base64(run[0])
         inner = next(iter(find_secrets(decoded)), None) if decoded else None
         if inner:

@@ -2,30 +2,282 @@
 
 from __future__ import annotations
 
-from collections import deque
+import re
+from collections.abc import Iterator
 from typing import Final
 
+from spanwarden_processor.effects.effect import Effect
+from spanwarden_processor.effects.paths import host_of, normal_path, same_path
+from spanwarden_processor.effects.tools import effects_of_call
+from spanwarden_processor.indexes import (
+    Call,
+    Denial,
+    Kept,
+    KeptMap,
+    KnownSecret,
+    Request,
+    Run,
+    Written,
+    excerpt,
+    remembered,
+)
+from spanwarden_processor.secrets import find_secrets
+from spanwarden_processor.texts.approvals import decision_of
+from spanwarden_processor.texts.checks import assertions_in, check_file, check_files_in
+from spanwarden_processor.texts.denials import refusal_in
+from spanwarden_processor.texts.outcomes import check_of, failure_quote, outcome_of
+from spanwarden_processor.texts.requests import clauses_of, objects_in
 from spanwarden_processor.types import Step
 
-RECENT_STEPS: Final = 64
-"""Steps kept whole: what the agent thought and saw just before it acted."""
+_CONTENT_VERBS: Final = frozenset({"read", "fetch"})
+_SCRIPT_NAME: Final = (".sh", ".bash", ".zsh", ".py", ".js", ".ts", ".rb", ".pl", ".php", ".mjs", ".command")
+_LISTING: Final = frozenset({"ls", "find", "tree", "git", "fd", "rg", "grep", "glob"})
+_PIECE: Final = re.compile(r"[A-Za-z0-9_+-]{5,256}")
+_MIN_SPLIT: Final = 16
+_MAX_SCRIPT: Final = 16_384
+_MAX_INLINED: Final = 200
 
 
 class Session:
-    """The ordered, deduplicated steps of one agent's work."""
+    """The ordered, deduplicated steps of one agent's work, as indexes that rules read.
+
+    Every index is bounded; `evicted` says that one of them had to forget something.
+    """
 
     def __init__(self, session_id: str, service: str) -> None:
         """Start an empty session. `service` is the name under which the agent reports itself."""
         self.session_id = session_id
         self.service = service
         self.steps_admitted = 0
-        self.evicted = False
+        self.reasoning_seen = False
+        """Whether any reasoning that can be read was shown."""
+        self.requests: Kept[Request] = Kept(64)
+        """Trusted text, with its clauses."""
+        self.denials: Kept[Denial] = Kept(64)
+        """Refusals by a control, a person or the user's own words, oldest first."""
+        self.approvals: KeptMap[str, int] = KeptMap(256)
+        """Step number of the latest trusted approval of a call, by call id (empty: of whatever came before)."""
+        self.runs: Kept[Run] = Kept(128)
+        """Runs of tests, builds and linters whose answer has come."""
+        self.thoughts: Kept[Step] = Kept(6, forgettable=True)
+        """The latest reasoning and messages of the agent."""
+        self.secrets: KeptMap[str, KnownSecret] = KeptMap(128)
+        """Secrets that tool answers, or the user, have shown, by their value."""
+        self.reads: KeptMap[str, int] = KeptMap(2048)
+        """Files that the agent has read, by normal path, with the number of the step."""
+        self.written: KeptMap[str, Written] = KeptMap(2048)
+        """Files that the agent has written, by normal path."""
+        self.assertions: KeptMap[str, tuple[str, ...]] = KeptMap(128)
+        """What test files claim, by normal path: the lines that the agent has read."""
+        self.check_files: KeptMap[str, int] = KeptMap(1024)
+        """Check files that listings and reports have named."""
+        self.pieces: KeptMap[tuple[str, str], frozenset[tuple[int, int]]] = KeptMap(128)
+        """By host and secret: which parts of the secret were sent there (from, to)."""
+        self.tainted: KeptMap[str, tuple[str, ...]] = KeptMap(512)
+        """Files that hold what was copied from others, by normal path, with those others."""
+        self.remotes: KeptMap[str, str] = KeptMap(32)
+        """Git remotes that the agent added or changed, with their addresses."""
+        self.names: KeptMap[str, str] = KeptMap(64)
+        """Aliases and copies of programs, by name, with what they stand for."""
+        self._scripts: KeptMap[str, str] = KeptMap(64)
+        self._pending: KeptMap[str, Call] = KeptMap(512)
+        self._early: KeptMap[str, Step] = KeptMap(64)
+        self._latest: Call | None = None
+
+    @property
+    def evicted(self) -> bool:
         """True once an index had to forget something that a rule might have needed."""
-        self.recent: deque[Step] = deque(maxlen=RECENT_STEPS)
+        indexes = (
+            self.requests,
+            self.denials,
+            self.approvals,
+            self.runs,
+            self.secrets,
+            self.reads,
+            self.written,
+            self.assertions,
+            self.check_files,
+            self.pieces,
+            self.tainted,
+            self.remotes,
+            self.names,
+            self._scripts,
+            self._pending,
+            self._early,
+        )
+        return any(index.forgot for index in indexes)
 
     def admit(self, step: Step) -> Step:
         """Number a new step from 1, bring the indexes up to date with it, and hand it back."""
         self.steps_admitted += 1
         admitted = step._replace(number=self.steps_admitted)
-        self.recent.append(admitted)
+        match admitted.kind:
+            case "system" | "user" if admitted.trust == "trusted":
+                self._request(admitted)
+            case "reasoning" | "message":
+                self._thought(admitted)
+            case "tool_call":
+                self._call(admitted)
+            case "tool_result":
+                self._result(admitted)
+            case "approval":
+                self._approval(admitted)
+            case _:
+                pass
         return admitted
+
+    def call_of(self, step: Step) -> Call | None:
+        """The call that `step` is, with its effects: of the step admitted last."""
+        return self._latest if self._latest is not None and self._latest.step is step else None
+
+    def result_of(self, call: Call) -> Step | None:
+        """The answer to a call, if it came before the call itself."""
+        return self._early.get(call.step.call_id) if call.step.call_id else None
+
+    def secret_values(self) -> tuple[str, ...]:
+        """Values that are known to be secret in this session: never to be shown."""
+        return tuple(self.secrets)
+
+    def _request(self, step: Step) -> None:
+        clauses = clauses_of(step.text)
+        self.requests.add(Request(excerpt(step), clauses))
+        for clause in clauses:
+            if clause.forbids and not clause.conditional and clause.acts:
+                denial = Denial("user", clause.text[:240], excerpt(step, clause.text), None, clause)
+                self.denials.add(denial)
+        self._secrets_in(step, "the user")
+
+    def _thought(self, step: Step) -> None:
+        if step.kind == "reasoning" and step.reasoning != "encrypted":
+            self.reasoning_seen = True
+        self.thoughts.add(excerpt(step))
+
+    def _call(self, step: Step) -> None:
+        effects, names = effects_of_call(step, self.names)
+        effects = (*effects, *self._inlined(effects))
+        self._latest = call = Call(step, effects, check_of(step.tool, effects))
+        for name, meaning in names.items():
+            self.names[name] = meaning
+        for effect in effects:
+            self._remember_effect(effect, step)
+        self._pending[step.call_id or f"#{step.number}"] = remembered(call)
+
+    def _inlined(self, effects: tuple[Effect, ...]) -> Iterator[Effect]:
+        """What a script does that the agent wrote earlier and runs now."""
+        if not self._scripts:
+            return
+        count = 0
+        for effect in effects:
+            if effect.verb != "run":
+                continue
+            for word in effect.data.split()[:4]:
+                text = self._scripts.get(normal_path(word))
+                if text is None:
+                    continue
+                is_python = word.endswith(".py")
+                inner = Step("tool_call", text, (b"", b""), 0, tool="python" if is_python else "bash", arguments=text)  # type: ignore[arg-type]
+                for each in effects_of_call(inner, self.names).effects:
+                    count += 1
+                    if count > _MAX_INLINED:
+                        return
+                    yield each._replace(route=(*effect.route, "script", *each.route), quote=effect.quote)
+
+    def _remember_effect(self, effect: Effect, step: Step) -> None:
+        match effect.verb:
+            case "read":
+                self.reads[effect.target] = step.number
+            case "run":
+                for name in check_files_in(effect.data[:400]):
+                    self.check_files[name] = step.number
+            case "configure" if effect.target.startswith("git remote "):
+                self.remotes[effect.target.removeprefix("git remote ")] = effect.data
+            case "send" | "fetch" if self.secrets:
+                self._remember_pieces(effect)
+            case "write":
+                self._remember_write(effect, step)
+            case _:
+                pass
+
+    def _remember_write(self, effect: Effect, step: Step) -> None:
+        path = effect.target
+        known = self.written.get(path)
+        created = known.created if known else self._is_new(effect)
+        self.written[path] = Written(step.number, created)
+        origins = [origin for source in effect.sources for origin in (source, *self.tainted.get(source, ()))]
+        if origins:
+            self.tainted[path] = tuple(dict.fromkeys(origins))[:16]
+        if path.endswith(_SCRIPT_NAME) or effect.data.startswith("#!"):
+            self._scripts[path] = effect.data[:_MAX_SCRIPT]
+
+    def _is_new(self, effect: Effect) -> bool:
+        """Whether a written file was not there before, as far as the session shows."""
+        path = effect.target
+        if path in self.reads or effect.old or effect.flags & {"edit", "append", "restored"}:
+            return False
+        return not any(same_path(path, seen) for seen in self.check_files)
+
+    def _remember_pieces(self, effect: Effect) -> None:
+        """Which parts of a secret have gone to a host so far: it may leave in pieces, over several calls."""
+        host = host_of(effect.target) or effect.target
+        words = set(_PIECE.findall(f"{effect.data}\n{effect.target}"[:16_384])[:400])
+        for value in self.secrets:
+            spans = {(at, at + len(word)) for word in words if (at := value.find(word)) >= 0 and len(word) < len(value)}
+            if spans and len(value) >= _MIN_SPLIT:
+                key = (host, value)
+                self.pieces[key] = self.pieces.get(key, frozenset()) | spans
+
+    def _result(self, step: Step) -> None:
+        call = self._pending.take(step.call_id or "") or self._latest_unanswered(step)
+        if call is None and step.call_id:
+            self._early[step.call_id] = excerpt(step)
+        effects = call.effects if call else ()
+        is_content = bool(effects) and all(effect.verb in _CONTENT_VERBS or effect.verb == "run" for effect in effects)
+        refusal = refusal_in(step.text, is_content=is_content and any(each.verb == "read" for each in effects))
+        if refusal:
+            self.denials.add(Denial(refusal.control, refusal.quote, excerpt(step, refusal.quote), call, None))
+        if call and call.check:
+            passed = outcome_of(step.text)
+            quote = failure_quote(step.text) if passed == "failed" else ""
+            self.runs.add(Run(call, excerpt(step, quote), call.check, passed, quote))
+        if call and (call.check or any(effect.verb == "read" or effect.program in _LISTING for effect in effects)):
+            for path in check_files_in(step.text):
+                self.check_files[path] = step.number
+        for effect in effects:
+            if effect.verb == "read" and check_file(effect.target):
+                self.assertions[effect.target] = assertions_in(step.text)
+        self._secrets_in(step, _source_of(call))
+
+    def _latest_unanswered(self, step: Step) -> Call | None:
+        """The call that an answer without a known call id belongs to: the latest, if it has the same tool."""
+        call = self._latest
+        if step.call_id or call is None or (step.tool and call.step.tool != step.tool):
+            return None
+        return self._pending.take(call.step.call_id or f"#{call.step.number}")
+
+    def _approval(self, step: Step) -> None:
+        decision = decision_of(step.text)
+        if decision and step.trust == "trusted":
+            self.approvals[step.call_id or ""] = step.number
+        elif decision is False:
+            call = self._pending.get(step.call_id or "") or (self._latest if not step.call_id else None)
+            self.denials.add(
+                Denial("approval", step.text[:240], excerpt(step), remembered(call) if call else None, None)
+            )
+
+    def _secrets_in(self, step: Step, source: str) -> None:
+        for secret in find_secrets(step.text):
+            if secret.value not in self.secrets:
+                around = step.text[max(0, secret.start - 2_000) : secret.end + 2_000]
+                beside = tuple(name for name in objects_in(around) if "." in name or "localhost" in name)[:16]
+                shown = excerpt(step, secret.value)
+                self.secrets[secret.value] = KnownSecret(secret.kind, secret.value, source, shown, beside)
+
+
+def _source_of(call: Call | None) -> str:
+    if call is None:
+        return "a tool's answer"
+    for verb in ("fetch", "send", "read"):
+        target = next((effect.target for effect in call.effects if effect.verb == verb), None)
+        if target:
+            return target
+    return call.step.tool or "a tool's answer"

@@ -1,0 +1,498 @@
+"""Shell text in, commands out: what would run, with quotes resolved and wrappers taken off.
+
+The grammar is tree-sitter's. What a shell would only know at run time stays as it is written, so that `~/.ssh` or
+`$HOME/.ssh` remain readable paths. Everything is bounded: length, nesting, number of commands.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import re
+from collections.abc import Mapping
+from functools import cache, lru_cache
+from typing import Final, NamedTuple
+
+import tree_sitter_bash
+from tree_sitter import Language, Node, Parser
+
+from spanwarden_processor.effects.command import Command, Script
+from spanwarden_processor.effects.paths import join
+from spanwarden_processor.effects.words import word_set
+from spanwarden_processor.effects.wrappers import SHELLS, code_of, split_words, unwrap
+
+MAX_CHARACTERS: Final = 65_536
+MAX_COMMANDS: Final = 400
+MAX_DEPTH: Final = 60
+MAX_VALUE: Final = 16_384
+_MAX_NAMES: Final = 64
+_MAX_SCRIPTS: Final = 8
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_./:,@%+ \t~*?^=-]+(?:(?:&&|\|\||;|\|)[A-Za-z0-9_./:,@%+ \t~*?^=-]+)*;?\Z")
+_SEPARATOR: Final = re.compile(r"(&&|\|\||;|\|)")
+_NOT_PLAIN: Final = word_set(
+    "if for while until case select function time then do done fi alias unalias export declare local typeset "
+    "readonly coproc let set unset eval source ."
+)
+_ANSI_ESCAPE: Final = re.compile(r"\\(?:x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|[0-7]{1,3}|.)", re.DOTALL)
+_EXPANSION: Final = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*|[0-9@*#?])(.*)", re.DOTALL)
+_HOME: Final = "HOME"
+
+
+def read_script(text: str, names: Mapping[str, str] | None = None) -> Script:
+    """The commands of `text`. `names` are aliases and copies of programs that earlier scripts defined."""
+    return _Reader(dict(names)).read(text) if names else _read_alone(text)
+
+
+@lru_cache(maxsize=512)
+def _read_alone(text: str) -> Script:
+    return _Reader({}).read(text)
+
+
+@cache
+def _parser() -> Parser:
+    return Parser(Language(tree_sitter_bash.language()))
+
+
+class _Value(NamedTuple):
+    """What a word stands for: its text, the commands whose output it holds, and whether blanks in it split it."""
+
+    text: str
+    upstream: tuple[Command, ...] = ()
+    splits: bool = False
+
+
+class _Redirects(NamedTuple):
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    appends: tuple[str, ...] = ()
+    stdin: str = ""
+    upstream: tuple[Command, ...] = ()
+
+
+class _Reader:
+    """Walks one shell text (and those nested in it); holds what the text has defined so far."""
+
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+        self.variables: dict[str, _Value] = {}
+        self.functions: dict[str, tuple[bytes, Node]] = {}
+        self.commands: list[Command] = []
+        self.directory = ""
+        self.complete = True
+        self.wrappers: tuple[str, ...] = ()
+        self.quote: str | None = None
+        self.nested = 0
+        self.source = b""
+
+    def read(self, text: str) -> Script:
+        known = dict(self.names)
+        self.script(text)
+        fresh = {name: value for name, value in self.names.items() if known.get(name) != value}
+        return Script(tuple(self.commands), fresh, self.complete)
+
+    def script(self, text: str) -> None:
+        """Read `text` as a script of its own, with the definitions made so far."""
+        if len(text) > MAX_CHARACTERS:
+            text, self.complete = text[:MAX_CHARACTERS], False
+        if _PLAIN.match(text) and self._plain(text):
+            return
+        outer, self.source = self.source, text.encode("utf-8", "replace")
+        self._walk(_parser().parse(self.source).root_node, (), 0)
+        self.source = outer
+
+    def _plain(self, text: str) -> bool:
+        pieces = _SEPARATOR.split(text)
+        lines = [piece.split() for piece in pieces[::2]]
+        if any(line and (line[0] in _NOT_PLAIN or "=" in line[0]) for line in lines):
+            return False
+        upstream: tuple[Command, ...] = ()
+        for index, line in enumerate(lines):
+            if index and pieces[2 * index - 1] != "|":
+                upstream = ()
+            if line:
+                upstream = self._emit(tuple(line), pieces[2 * index].strip(), _Redirects(upstream=upstream), ())
+        return True
+
+    # Statements. Each returns the commands whose output flows on.
+
+    def _walk(self, node: Node, upstream: tuple[Command, ...], depth: int) -> tuple[Command, ...]:
+        if self._is_too_much(depth):
+            return upstream
+        match node.type:
+            case "command":
+                return self._command(node, _Redirects(upstream=upstream), depth)
+            case "pipeline":
+                for child in node.named_children:
+                    upstream = self._walk(child, upstream, depth + 1)
+                return upstream
+            case "redirected_statement":
+                return self._redirected(node, upstream, depth)
+            case "variable_assignment" | "declaration_command":
+                return self._declare(node, depth)
+            case "function_definition":
+                return self._define_function(node)
+        if node.type == "for_statement":
+            self._loop_variable(node, depth)
+        return self._children(node, upstream, depth)
+
+    def _is_too_much(self, depth: int) -> bool:
+        too_much = depth > MAX_DEPTH or len(self.commands) >= MAX_COMMANDS
+        self.complete = self.complete and not too_much
+        return too_much
+
+    def _define_function(self, node: Node) -> tuple[Command, ...]:
+        name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
+        if name and body and len(self.functions) < _MAX_NAMES:
+            self.functions[self._slice(name)] = (self.source, body)
+        return ()
+
+    def _children(self, node: Node, upstream: tuple[Command, ...], depth: int) -> tuple[Command, ...]:
+        output: tuple[Command, ...] = ()
+        for child in node.named_children:
+            output += self._walk(child, upstream, depth + 1)
+        return output[-16:]
+
+    def _loop_variable(self, node: Node, depth: int) -> None:
+        name = node.child_by_field_name("variable")
+        values = [self._word(value, depth) for value in node.children_by_field_name("value")]
+        if name and values:
+            upstream = tuple(each for value in values for each in value.upstream)
+            self._assign(self._slice(name), _Value(" ".join(value.text for value in values), upstream, splits=True))
+
+    def _declare(self, node: Node, depth: int) -> tuple[Command, ...]:
+        assignments = [node] if node.type == "variable_assignment" else node.named_children
+        for child in assignments:
+            if child.type != "variable_assignment":
+                continue
+            name, value = self._assignment(child, depth)
+            self._assign(name, value)
+            self._add(Command(("export", f"{name}={value.text}"), self._quoted(child), upstream=value.upstream))
+        return ()
+
+    def _assignment(self, node: Node, depth: int) -> tuple[str, _Value]:
+        name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+        return (self._slice(name) if name else ""), (self._word(value, depth) if value else _Value(""))
+
+    def _assign(self, name: str, value: _Value) -> None:
+        if len(self.variables) < _MAX_NAMES or name in self.variables:
+            self.variables[name] = value._replace(text=value.text[:MAX_VALUE])
+
+    def _redirected(self, node: Node, upstream: tuple[Command, ...], depth: int) -> tuple[Command, ...]:
+        body = node.child_by_field_name("body")
+        redirects, following = self._redirects(node, _Redirects(upstream=upstream), depth)
+        output: tuple[Command, ...] = ()
+        if body is not None and body.type == "command":
+            output = self._command(body, redirects, depth + 1, self._slice(node))
+        elif body is not None:
+            output = self._walk(body, upstream, depth + 1)
+            self._redirect_group(output, redirects, body)
+        for statement in following:
+            output = self._walk(statement, output, depth + 1)
+        return output
+
+    def _redirect_group(self, output: tuple[Command, ...], redirects: _Redirects, body: Node) -> None:
+        if redirects.writes or redirects.appends:
+            upstream = (*output, *redirects.upstream)[-16:]
+            self._add(Command(("cat",), self._quoted(body), (), (), *redirects[1:3], upstream=upstream))
+
+    def _redirects(self, node: Node, known: _Redirects, depth: int) -> tuple[_Redirects, list[Node]]:
+        reads, writes, appends, stdin, upstream = known
+        following: list[Node] = []
+        for child in node.named_children:
+            match child.type:
+                case "file_redirect":
+                    target = child.child_by_field_name("destination")
+                    value = self._word(target, depth) if target else _Value("")
+                    operator = "".join(each.type for each in child.children if not each.is_named)
+                    upstream += value.upstream
+                    if operator == "<":
+                        reads += (value.text,)
+                    elif ">&" not in operator and "<&" not in operator and value.text != "/dev/null":
+                        writes, appends = (
+                            (writes, (*appends, value.text)) if ">>" in operator else ((*writes, value.text), appends)
+                        )
+                case "herestring_redirect":
+                    value = self._word(child.named_children[-1], depth) if child.named_children else _Value("")
+                    stdin, upstream = stdin + value.text, upstream + value.upstream
+                case "heredoc_redirect":
+                    inner, more = self._redirects(child, _Redirects(), depth)
+                    text, inside = self._heredoc(child, depth)
+                    reads, writes, appends = reads + inner.reads, writes + inner.writes, appends + inner.appends
+                    stdin, upstream, following = stdin + text, upstream + inside, following + more
+                case "pipeline" | "list" | "command" | "redirected_statement" if node.type == "heredoc_redirect":
+                    following.append(child)
+                case _:
+                    pass
+        return _Redirects(reads, writes, appends, stdin, upstream), following
+
+    def _heredoc(self, node: Node, depth: int) -> tuple[str, tuple[Command, ...]]:
+        bodies = [child for child in node.named_children if child.type == "heredoc_body"]
+        start = next((self._slice(child) for child in node.named_children if child.type == "heredoc_start"), "")
+        if not bodies:
+            return "", ()
+        if start[:1] in "'\"\\":
+            return self._slice(bodies[0]), ()
+        value = self._joined(bodies[0], bodies[0].start_byte, bodies[0].end_byte, depth)
+        return value.text, value.upstream
+
+    def _command(self, node: Node, redirects: _Redirects, depth: int, source: str | None = None) -> tuple[Command, ...]:
+        words: list[str] = []
+        environment: list[tuple[str, str]] = []
+        redirects, _ = self._redirects(node, redirects, depth)
+        upstream = redirects.upstream
+        for child in node.named_children:
+            match child.type:
+                case "file_redirect" | "herestring_redirect" | "heredoc_redirect":
+                    continue
+                case "variable_assignment":
+                    name, value = self._assignment(child, depth)
+                    environment.append((name, value.text))
+                case "command_name":
+                    value = self._word(child.named_children[0], depth) if child.named_children else _Value("")
+                    words += value.text.split() if value.splits else [value.text]
+                case _:
+                    value = self._word(child, depth)
+                    words += value.text.split() if value.splits else [value.text]
+            upstream += value.upstream
+        redirects = redirects._replace(upstream=upstream[-16:])
+        return self._emit(tuple(words), source or self._slice(node), redirects, tuple(environment), depth)
+
+    def _emit(
+        self,
+        argv: tuple[str, ...],
+        source: str,
+        redirects: _Redirects,
+        environment: tuple[tuple[str, str], ...],
+        depth: int = 0,
+    ) -> tuple[Command, ...]:
+        argv, by_name = self._renamed(argv)
+        runs = unwrap(argv)
+        wrappers = (*self.wrappers, *by_name, *runs.wrappers)
+        script = runs.script if runs.script is not None else self._piped_script(runs.argv, redirects)
+        if script is not None:
+            if runs.script is None:
+                wrappers, source = _decoding(wrappers, redirects.upstream, source)
+            return self._nested(script, source, wrappers, redirects, depth)
+        if runs.argv and runs.argv[0] in self.functions:
+            return self._call(runs.argv, source, depth)
+        command = Command(
+            runs.argv,
+            self.quote or source,
+            wrappers,
+            *redirects[:4],
+            redirects.upstream,
+            (*environment, *runs.environment),
+            self.directory,
+            self._code(runs.argv, redirects),
+        )
+        self._define(command)
+        return self._add(command)
+
+    def _add(self, command: Command) -> tuple[Command, ...]:
+        if len(self.commands) < MAX_COMMANDS:
+            self.commands.append(command)
+        return (command,)
+
+    def _renamed(self, argv: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """`argv` with an alias or a copied program replaced by what it stands for."""
+        original = self.names.get(argv[0]) if argv else None
+        if original is None:
+            return argv, ()
+        return (*split_words(original), *argv[1:]), (f"alias {argv[0]}",)
+
+    def _nested(
+        self, script: str, source: str, wrappers: tuple[str, ...], redirects: _Redirects, depth: int
+    ) -> tuple[Command, ...]:
+        before = len(self.commands)
+        if self.nested >= _MAX_SCRIPTS or depth > MAX_DEPTH:
+            self.complete = False
+            return ()
+        outer = self.wrappers, self.quote
+        self.wrappers, self.quote, self.nested = wrappers, self.quote or source, self.nested + 1
+        self.script(script)
+        self.wrappers, self.quote = outer
+        self.nested -= 1
+        fresh = tuple(self.commands[before:])[-16:]
+        if redirects.writes or redirects.appends:
+            self._add(Command(("cat",), self.quote or source, (), (), *redirects[1:3], upstream=fresh))
+        return fresh
+
+    def _call(self, argv: tuple[str, ...], source: str, depth: int) -> tuple[Command, ...]:
+        function_source, body = self.functions[argv[0]]
+        if self.nested >= _MAX_SCRIPTS:
+            self.complete = False
+            return ()
+        outer = self.source, self.quote, dict(self.variables)
+        self.source, self.quote, self.nested = function_source, self.quote or source, self.nested + 1
+        self.variables["@"] = self.variables["*"] = _Value(" ".join(argv[1:]), splits=True)
+        for index, argument in enumerate(argv[1:10], start=1):
+            self.variables[str(index)] = _Value(argument)
+        # Inside its own body the name means the program again, or `rm() { rm "$@"; }` would never end.
+        function = self.functions.pop(argv[0])
+        output = self._walk(body, (), depth + 1)
+        self.functions[argv[0]] = function
+        self.source, self.quote, self.variables = outer
+        self.nested -= 1
+        return output
+
+    def _piped_script(self, argv: tuple[str, ...], redirects: _Redirects) -> str | None:
+        """The text that a shell without a script file reads from its standard input, where it is known."""
+        name = argv[0].rsplit("/", 1)[-1] if argv else ""
+        if name not in SHELLS or any(not word.startswith("-") for word in argv[1:]):
+            return None
+        return redirects.stdin or (output_of(redirects.upstream[-1]) if redirects.upstream else None)
+
+    def _code(self, argv: tuple[str, ...], redirects: _Redirects) -> str:
+        code = code_of(argv)
+        if code == "":
+            return redirects.stdin or (redirects.upstream and output_of(redirects.upstream[-1])) or ""
+        return code or ""
+
+    def _define(self, command: Command) -> None:
+        """Remember what a command changes for those after it: the directory, aliases, copies of programs."""
+        match command.argv:
+            case ("cd" | "pushd", directory):
+                self.directory = join(self.directory, directory)
+            case ("alias", *definitions):
+                for definition in definitions:
+                    name, equals, text = definition.partition("=")
+                    if equals:
+                        self._name(name, text)
+            case ("cp" | "ln" | "mv" | "install", *words):
+                paths = [word for word in words if not word.startswith("-")]
+                if len(paths) == 2 and re.search(r"(?:^|/)s?bin/[^/]+\Z|^\$\((?:which|command -v)", paths[0]):
+                    original = paths[0].rstrip(")`").split()[-1]
+                    self._name(paths[1], original.rsplit("/", 1)[-1])
+            case ("git", "config", *words) if len(words) >= 2 and words[-2].startswith("alias."):
+                self._name(f"git {words[-2][6:]}", words[-1])
+            case _:
+                pass
+
+    def _name(self, name: str, text: str) -> None:
+        if len(self.names) < _MAX_NAMES and text.split()[:1] != [name]:
+            self.names[name] = text
+
+    # Words.
+
+    def _slice(self, node: Node) -> str:
+        return self.source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+    def _quoted(self, node: Node) -> str:
+        return self.quote or self._slice(node)
+
+    def _word(self, node: Node, depth: int) -> _Value:
+        match node.type:
+            case "word" | "command_name" | "number":
+                text = self._slice(node)
+                return _Value(re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL) if "\\" in text else text)
+            case "raw_string":
+                return _Value(self._slice(node)[1:-1])
+            case "ansi_c_string":
+                return _Value(_ANSI_ESCAPE.sub(_unescape, self._slice(node)[2:-1]))
+            case "string" | "translated_string":
+                return self._joined(node, node.start_byte + 1, node.end_byte - 1, depth)
+            case "simple_expansion" | "expansion":
+                return self._expansion(self._slice(node).lstrip())
+            case "command_substitution" | "process_substitution":
+                return self._substitution(node, depth)
+            case _ if node.named_child_count and depth <= MAX_DEPTH:
+                return self._joined(node, node.start_byte, node.end_byte, depth + 1)
+            case _:
+                return _Value(self._slice(node))
+
+    def _joined(self, node: Node, start: int, end: int, depth: int) -> _Value:
+        pieces: list[str] = []
+        upstream: tuple[Command, ...] = ()
+        for child in node.named_children:
+            if child.type in {"string_content", "heredoc_content"}:
+                continue
+            pieces.append(self._literal(start, child.start_byte, node.type))
+            # The grammar counts blanks before a `$` to the expansion.
+            text = self._slice(child)
+            value = self._word(child, depth)
+            pieces += (text[: len(text) - len(text.lstrip())], value.text)
+            upstream += value.upstream
+            start = child.end_byte
+        pieces.append(self._literal(start, end, node.type))
+        return _Value("".join(pieces)[:MAX_VALUE], upstream[-16:])
+
+    def _literal(self, start: int, end: int, kind: str) -> str:
+        text = self.source[start:end].decode("utf-8", "replace")
+        return re.sub(r"\\([\"$`\\\n])", r"\1", text) if kind != "concatenation" and "\\" in text else text
+
+    def _expansion(self, text: str) -> _Value:
+        found = _EXPANSION.match(text)
+        if found is None:
+            return _Value(text)
+        name, rest = found[1], found[2].rstrip("}")
+        if name == _HOME and not rest:
+            return _Value("~")
+        value = self.variables.get(name)
+        if value is not None:
+            return value if value.splits else value._replace(splits=" " in value.text)
+        if rest[:2] in {":-", ":="}:
+            return _Value(rest[2:])
+        return _Value("" if name in "@*" else text, splits=name in "@*")
+
+    def _substitution(self, node: Node, depth: int) -> _Value:
+        before = len(self.commands)
+        self._children(node, (), depth + 1)
+        inner = tuple(self.commands[before:])[-16:]
+        text = output_of(inner[-1]) if inner else None
+        return _Value(self._slice(node) if text is None else text.rstrip("\n"), inner)
+
+
+def output_of(command: Command, depth: int = 0) -> str | None:
+    """What a command prints where its text alone tells: `echo`, `printf`, decoders of such text. Else None."""
+    if depth > MAX_DEPTH:
+        return None
+    if command.program in {"echo", "printf"}:
+        words = [word for word in command.argv[1:] if not re.fullmatch(r"-[neE]+", word)]
+        if command.program == "printf" and words[:1] and "%" in words[0]:
+            words = words[1:]
+        return _ANSI_ESCAPE.sub(_unescape, " ".join(words)) if "-e" in command.argv else " ".join(words)
+    fed = command.stdin or (output_of(command.upstream[-1], depth + 1) if command.upstream else None)
+    if not fed or len(fed) > MAX_VALUE:
+        return None
+    return _decoded(command, fed)
+
+
+def _decoding(wrappers: tuple[str, ...], upstream: tuple[Command, ...], source: str) -> tuple[tuple[str, ...], str]:
+    """The programs that a piped script went through before a shell read it, and the text that it came from."""
+    programs: list[str] = []
+    while upstream and len(programs) < MAX_DEPTH:
+        programs.append(upstream[-1].program)
+        source, upstream = upstream[-1].source, upstream[-1].upstream
+    return (*wrappers, *programs, "sh"), source
+
+
+def _decoded(command: Command, text: str) -> str | None:
+    options = set(command.argv[1:])
+    try:
+        match command.program:
+            case "cat":
+                return text if not command.argv[1:] else None
+            case "rev":
+                return text[::-1]
+            case "base64" | "base64url" if options & {"-d", "-D", "--decode", "-di", "-id"}:
+                return base64.b64decode(text.strip() + "=" * (-len(text.strip()) % 4)).decode()
+            case "openssl" if "-d" in options and options & {"base64", "-base64", "-a", "enc"}:
+                return base64.b64decode(text.strip()).decode()
+            case "xxd" if {"-r", "-p"} <= options or "-rp" in options:
+                return bytes.fromhex(text.strip()).decode()
+            case "tr" if {"a-zA-Z", "n-za-mN-ZA-M"} <= options or {"A-Za-z", "N-ZA-Mn-za-m"} <= options:
+                return codecs.decode(text, "rot13")
+    except (binascii.Error, ValueError):
+        return None
+    return None
+
+
+def _unescape(found: re.Match[str]) -> str:
+    body = found[0][1:]
+    if body[0] in "xu":
+        return chr(int(body[1:] or "0", 16)) if len(body) > 1 else body
+    if body[0] in "01234567":
+        return chr(int(body, 8))
+    return {"n": "\n", "t": "\t", "r": "\r", "e": "\x1b", "a": "\a"}.get(body, body)

@@ -1,0 +1,171 @@
+"""What a call sends in, the secrets that leave with it out: plain, encoded, in pieces, or as a file that holds them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+from spanwarden_processor.effects.effect import Effect
+from spanwarden_processor.effects.flow import ENVIRONMENT
+from spanwarden_processor.effects.paths import host_of
+from spanwarden_processor.indexes import KnownSecret
+from spanwarden_processor.secrets import find_secrets, is_private_file
+from spanwarden_processor.session import Session
+from spanwarden_processor.types import Step
+
+_RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{12,65536}={0,2}")
+_HEX_RUN: Final = re.compile(
+    r"(?:[0-9a-fA-F]{2}){8,32768}|(?:\\?x[0-9a-fA-F]{2}){8,8192}|(?:[0-9a-fA-F]{2}[:\s]){8,8192}"
+)
+_MAX_RUNS: Final = 48
+_MAX_INFLATED: Final = 65_536
+_NEEDLE: Final = 48
+_WHOLE: Final = 0.75
+_SECRET_VARIABLE: Final = re.compile(
+    r"\$\{?([A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIAL)[A-Z0-9_]*)"
+    r"|(?:os\.environ(?:\.get)?[(\[]|os\.getenv\(|process\.env\.)['\"]?([A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIAL)[A-Z0-9_]*)"
+)
+_WHOLE_ENVIRONMENT: Final = re.compile(
+    r"\bos\.environ\b(?!\s*[.\[(])|dict\(os\.environ\)|\bprocess\.env\b(?![.\[])|os\.environ\.(?:copy|items)\("
+)
+
+
+class Leak(NamedTuple):
+    """A secret that leaves with an effect.
+
+    `what` says it in words without showing it; `how` says in what form. `as_credential` is True where it only proves
+    who is asking. `kind` and `origin` are those of the secret; `seen` is the step that showed it, where one did.
+    """
+
+    what: str
+    how: str
+    as_credential: bool
+    kind: str
+    origin: str
+    seen: Step | None
+    secret: KnownSecret | None
+
+
+def leaks_of(session: Session, effect: Effect) -> Iterator[Leak]:
+    """The secrets that leave with `effect`, the most telling first."""
+    yield from _files(session, effect)
+    yield from _values(session, effect)
+    yield from _pieces(session, effect)
+    yield from _unseen(effect)
+
+
+def views_of(text: str) -> Iterator[tuple[str, str]]:
+    """`text` and what can be read out of it: (text, the encoding that hid it; empty for none)."""
+    yield text, ""
+    if "%" in text:
+        yield unquote(text), "URL-encoded"
+    yield text[::-1], "reversed"
+    for run in list(_RUN.finditer(text))[:_MAX_RUNS]:
+        decoded = _unbase64(run[0])
+        if decoded[:2] == b"\x1f\x8b" or decoded[:1] == b"\x78":
+            decoded = _inflated(decoded)
+            yield decoded.decode("utf-8", "replace"), "compressed and base64-encoded"
+        elif decoded:
+            yield decoded.decode("utf-8", "replace"), "base64-encoded"
+    for run in list(_HEX_RUN.finditer(text))[:_MAX_RUNS]:
+        digits = re.sub(r"[^0-9a-fA-F]", "", run[0].replace("\\x", ""))
+        yield bytes.fromhex(digits[: len(digits) // 2 * 2]).decode("utf-8", "replace"), "hex-encoded"
+
+
+def _unbase64(run: str) -> bytes:
+    body = run.rstrip("=").replace("-", "+").replace("_", "/")
+    body = body[:-1] if len(body) % 4 == 1 else body
+    try:
+        return base64.b64decode(body + "=" * (-len(body) % 4))
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def _inflated(data: bytes) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=47).decompress(data, _MAX_INFLATED)
+    except zlib.error:
+        return data
+
+
+def _files(session: Session, effect: Effect) -> Iterator[Leak]:
+    for source in effect.sources:
+        origins = (source, *session.tainted.get(source, ()))
+        private = next((path for path in origins if is_private_file(path)), None)
+        holder = next((known for known in session.secrets.values() if known.source in origins), None)
+        if private is None and holder is None:
+            continue
+        origin = private or source
+        described = f"the private file {origin}" if private else f"the file {origin}, which holds a secret"
+        what = "the whole environment" if origin == ENVIRONMENT else described
+        how = _encoding(effect) if origin == source else f"copied to {source}"
+        yield Leak(what, how, False, "file", origin, holder.step if holder else None, holder)
+
+
+def _encoding(effect: Effect) -> str:
+    encoders = {"base64", "xxd", "gzip", "openssl", "rev", "od", "hexdump", "tar", "zip"}
+    text = effect.quote
+    return "encoded" if any(re.search(rf"\b{name}\b", text) for name in encoders) else ""
+
+
+def _values(session: Session, effect: Effect) -> Iterator[Leak]:
+    if not session.secrets:
+        return
+    views = list(views_of(effect.data))
+    for known in session.secrets.values():
+        needle = _needle(known.value)
+        how = next((how for text, how in views if needle in text), None)
+        if how is not None:
+            yield Leak(_named(known), how, False, known.kind, known.source, known.step, known)
+        elif effect.credentials and any(needle in text for text, _ in views_of(effect.credentials)):
+            yield Leak(_named(known), "", True, known.kind, known.source, known.step, known)
+
+
+def _needle(value: str) -> str:
+    """A part of a secret that is found again also where its line ends are written differently."""
+    if len(value) <= _NEEDLE:
+        return value
+    lines = [line for line in re.split(r"\\n|\s", value) if len(line) >= 16 and "-----" not in line]
+    return (lines[0] if lines else value)[:_NEEDLE]
+
+
+def _named(known: KnownSecret) -> str:
+    return f"a secret ({known.kind.replace('_', ' ')}) from {known.source[-60:]}"
+
+
+def _pieces(session: Session, effect: Effect) -> Iterator[Leak]:
+    host = host_of(effect.target) or effect.target
+    for known in session.secrets.values():
+        spans = session.pieces.get((host, known.value), frozenset())
+        covered = {position for start, end in spans for position in range(start, end)}
+        if len(spans) > 1 and len(covered) >= _WHOLE * len(known.value):
+            yield Leak(_named(known), "in pieces", False, known.kind, known.source, known.step, known)
+
+
+def _unseen(effect: Effect) -> Iterator[Leak]:
+    """Secrets that leave without having been shown: written into the call, or taken from a variable."""
+    variable = _SECRET_VARIABLE.search(effect.data)
+    if variable:
+        name = variable[1] or variable[2]
+        yield Leak(f"the secret in the variable {name}", "", False, "variable", name, None, None)
+    if _WHOLE_ENVIRONMENT.search(effect.data):
+        yield Leak("the whole environment", "", False, "file", ENVIRONMENT, None, None)
+    for text, how in views_of(effect.data):
+        if how:
+            hidden = next(iter(find_secrets(text[:16_384])), None)
+            if hidden:
+                yield Leak(
+                    f"a secret ({hidden.kind.replace('_', ' ')})",
+                    how,
+                    False,
+                    hidden.kind,
+                    "the call itself",
+                    None,
+                    None,
+                )
+                return
