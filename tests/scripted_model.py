@@ -1,10 +1,10 @@
-"""A local OpenAI-compatible HTTP server that plays given answers, one after the other. It is no model."""
+"""A local OpenAI-compatible HTTP server that plays given answers. It is no model."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +17,7 @@ class ScriptedModel:
 
     url: str
     answers: list[dict[str, Any]]
+    by_results: Sequence[dict[str, Any]] = ()
     requests: list[dict[str, Any]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -24,6 +25,9 @@ class ScriptedModel:
         """Note the request and give the next answer."""
         with self.lock:
             self.requests.append(request)
+            if self.by_results:
+                results = [message for message in request["messages"] if message["role"] == "tool"]
+                return self.by_results[len(results)]
             if not self.answers:
                 return refusal(500, "the script is over")
             return self.answers.pop(0)
@@ -68,10 +72,13 @@ def _completion(message: dict[str, Any], finish_reason: str) -> dict[str, Any]:
 
 
 @contextmanager
-def scripted_model(*answers: dict[str, Any]) -> Iterator[ScriptedModel]:
-    """Serve the answers on a free port until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    model = ScriptedModel(f"http://127.0.0.1:{server.server_port}/v1", list(answers))
+def scripted_model(*answers: dict[str, Any], by_results: Sequence[dict[str, Any]] = ()) -> Iterator[ScriptedModel]:
+    """Serve the answers on a free port until the block ends.
+
+    `by_results` serves many loops at once: a request that brings n tool results gets the n-th answer.
+    """
+    server = _Server(("127.0.0.1", 0), _Handler)
+    model = ScriptedModel(f"http://127.0.0.1:{server.server_port}/v1", list(answers), by_results)
     server.RequestHandlerClass = type("Handler", (_Handler,), {"model": model})
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -81,6 +88,10 @@ def scripted_model(*answers: dict[str, Any]) -> Iterator[ScriptedModel]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # many loops connect at once
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -28,7 +28,7 @@ def instrument(monkeypatch: pytest.MonkeyPatch) -> Iterator[Instrument]:
         monkeypatch.delenv(VARIABLE, raising=False)
         if content is not None:
             monkeypatch.setenv(VARIABLE, content)
-        spans, logs = InMemorySpanExporter(), InMemoryLogRecordExporter()
+        spans, logs = InMemorySpanExporter(), InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
         provider = TracerProvider(sampler=sampler, resource=Resource({"service.name": "tested"}))
         provider.add_span_processor(SimpleSpanProcessor(spans))
         logger_provider = LoggerProvider(resource=Resource({"service.name": "tested"}))

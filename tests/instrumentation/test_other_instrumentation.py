@@ -31,7 +31,7 @@ def _clean_class() -> Iterator[None]:
     """Put the client's own function back: some of these orders leave wrappers behind that nobody can take off."""
     original = Completions.__dict__["create"]
     yield
-    Completions.create = original
+    Completions.create = original  # type: ignore[method-assign]
 
 
 @contextmanager

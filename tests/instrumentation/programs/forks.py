@@ -2,14 +2,17 @@
 
 import os
 import sys
+from typing import Any
 
 from openai import OpenAI
 
-TOOLS = [{"type": "function", "function": {"name": "bash", "parameters": {"type": "object", "properties": {}}}}]
+TOOLS: list[Any] = [
+    {"type": "function", "function": {"name": "bash", "parameters": {"type": "object", "properties": {}}}}
+]
 
 client = OpenAI(api_key="none")
-messages = [{"role": "user", "content": "Go."}]
-message = client.chat.completions.create(model="gpt-5", messages=messages, tools=TOOLS).choices[0].message
+messages: list[Any] = [{"role": "user", "content": "Go."}]
+message: Any = client.chat.completions.create(model="gpt-5", messages=messages, tools=TOOLS).choices[0].message
 messages.append(message)
 
 child = os.fork()

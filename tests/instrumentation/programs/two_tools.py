@@ -38,7 +38,8 @@ def answer(client: OpenAI, messages: list[Any]) -> str:
         messages.append(message)
         if not message.tool_calls:
             return message.content or ""
-        for call in message.tool_calls:
+        calls: list[Any] = list(message.tool_calls)
+        for call in calls:
             result = run_tool(call.function.name, json.loads(call.function.arguments))
             messages.append({"role": "tool", "tool_call_id": call.id, "content": result})
 
