@@ -30,6 +30,7 @@ from spanwarden_processor.otlp.slices import span_count, span_keys
 from spanwarden_processor.otlp.split import without_spans
 from spanwarden_processor.receive import otlp_grpc
 from spanwarden_processor.scoring import Scoring, ScoringParts
+from spanwarden_processor.scoring_settings import ScoringSettings
 from spanwarden_processor.spool import Incoming, Spool
 from spanwarden_processor.store import Store
 from spanwarden_processor.telemetry import Counters, MetricsCollector, Sample
