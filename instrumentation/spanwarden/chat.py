@@ -82,7 +82,7 @@ class Chats:
         has_parent = current.get_span_context().is_valid
         if not has_parent and _has_tools(arguments):
             root = self._unsampled.root_of(arguments.get("messages"))
-            return UnsampledCall(root) if root is not None else self._begin_in_turn(completions, arguments)
+            return UnsampledCall(root) if root is not None else self._begin_in_turn(completions, arguments, context)
         if context.get(names.FOREIGN_INFERENCE_KEY) is None:
             return self._begin_plain(completions, arguments, current if has_parent else None, context)
         return self._begin_foreign(arguments, context) if current.is_recording() else None
@@ -111,32 +111,37 @@ class Chats:
         self._infer_tools(call, context)
         return _opened(call, span, start)
 
-    def _begin_in_turn(self, completions: Any, arguments: Mapping[str, Any]) -> ChatCall | UnsampledCall:
+    def _begin_in_turn(
+        self, completions: Any, arguments: Mapping[str, Any], context: Context
+    ) -> ChatCall | UnsampledCall:
         """In a run that nobody announced: under its root, which is made at its first call."""
-        call = self._joined(arguments, otel_context.get_current(), time.time_ns())
-        turn = call.session.turn
-        if turn is None or turn.finished:
-            turn = self._start_turn(call)
-            if not turn.root.is_recording():
-                return UnsampledCall(turn.root)
-        call.turn = turn
-        turn.touch(call.started_ns)
-        context = trace.set_span_in_context(turn.root, call.context)
+        started_ns = time.time_ns()
+        messages = snapshot(arguments.get("messages"))
+        session = self._sessions.find(messages)
+        turn = session.turn if session is not None else None
+        if session is None or turn is None or turn.finished:
+            model = arguments.get("model")
+            root = self._spans.start_root(model if isinstance(model, str) else None, started_ns)
+            if not root.is_recording():
+                return UnsampledCall(root)
+            session = session or self._sessions.start()
+            turn = self._start_turn(session, root, started_ns)
+        self._sessions.enter(session)
+        turn.touch(started_ns)
+        context = trace.set_span_in_context(turn.root, context)
+        call = ChatCall(started_ns, context, session, messages, arguments, None, None, turn)
         self._infer_tools(call, context)
         start = start_attributes(self._endpoints.of(completions._client), arguments.get("model"))
-        return _opened(call, self._spans.start_chat(start, call.started_ns, context), start)
+        return _opened(call, self._spans.start_chat(start, started_ns, context), start)
 
-    def _start_turn(self, call: ChatCall) -> Turn:
-        session, model = call.session, call.arguments.get("model")
-        root = self._spans.start_root(
-            session.id, model if isinstance(model, str) else None, session.last, call.started_ns
-        )
-        turn = Turn(root, call.started_ns)
-        if root.is_recording():
-            session.turn = turn
-            session.last = root.get_span_context()
-            self._roots.open(turn)
-        return turn
+    def _start_turn(self, session: Session, root: Span, started_ns: int) -> Turn:
+        root.set_attribute(names.SESSION_ID, session.id)
+        if session.last is not None:
+            root.add_link(session.last)
+        session.last = root.get_span_context()
+        session.turn = Turn(root, started_ns)
+        self._roots.open(session.turn)
+        return session.turn
 
     def _joined(self, arguments: Mapping[str, Any], context: Context, started_ns: int) -> ChatCall:
         """The call with its session: the one that came back, else that of the block around it, else a new one."""

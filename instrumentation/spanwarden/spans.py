@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import orjson
 from opentelemetry._logs import Logger, SeverityNumber
 from opentelemetry.context import Context
-from opentelemetry.trace import Link, Span, SpanContext, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from spanwarden import names
 from spanwarden.content import ContentMode
@@ -47,17 +47,12 @@ class Spans:
         name = f"chat {model}" if model else "chat"
         return self._tracer.start_span(name, context, SpanKind.CLIENT, attributes, start_time=started_ns)
 
-    def start_root(self, session_id: str, model: str | None, earlier: SpanContext | None, started_ns: int) -> Span:
-        """A run that nobody announced, linked to the turn before it."""
-        attributes: Attributes = {
-            names.OPERATION: "invoke_agent",
-            names.SESSION_ID: session_id,
-            names.INFERRED: True,
-        }
+    def start_root(self, model: str | None, started_ns: int) -> Span:
+        """A run that nobody announced."""
+        attributes: Attributes = {names.OPERATION: "invoke_agent", names.INFERRED: True}
         if model is not None:
-            attributes[names.REQUEST_MODEL] = model
-        links = [Link(earlier)] if earlier is not None else None
-        return self._tracer.start_span("invoke_agent", None, SpanKind.INTERNAL, attributes, links, started_ns)
+            attributes[names.REQUEST_MODEL] = sendable(model)
+        return self._tracer.start_span("invoke_agent", None, SpanKind.INTERNAL, attributes, None, started_ns)
 
     def start_run(self, name: str | None, conversation_id: str | None) -> Span:
         """A run that the program announced."""
