@@ -14,12 +14,12 @@ import xxhash
 
 from spanwarden_processor.history import History, Stream, Unread
 from spanwarden_processor.json_care import Flaw
-from spanwarden_processor.messages import MessageReader, Place, Shown
+from spanwarden_processor.messages import MessageReader, Shown
 from spanwarden_processor.normalize import Activity
 from spanwarden_processor.recall import Counts, Identity
 from spanwarden_processor.scoring_settings import ScoringSettings
 from spanwarden_processor.tracked import TrackedSession, worse
-from spanwarden_processor.types import Status, Step
+from spanwarden_processor.types import SpanRef, Status, Step
 
 _NAMES_PER_SESSION = 4
 _FLAW_STATUS: dict[Flaw, Status] = {"truncated": "truncated", "redacted": "redacted", "error": "error"}
@@ -44,6 +44,27 @@ class Sighting(NamedTuple):
     new: tuple[NewStep, ...]
     shown: tuple[Identity, ...]
     status: Status
+
+
+class _Sight(NamedTuple):
+    """Sees steps that a span shows, at a time, for a session; gathers the new ones."""
+
+    tracked: TrackedSession
+    span: SpanRef
+    time_ns: int
+    new: list[NewStep]
+
+    def of(self, steps: Iterable[Shown], counts: Counts) -> list[Identity]:
+        """The identities of the steps that one channel shows."""
+        identities = []
+        for shown in steps:
+            identity, is_new = self.tracked.recall.sight(shown, counts)
+            identities.append(identity)
+            if is_new:
+                step = shown.step(self.span, self.time_ns)
+                self.tracked.took(len(step.text))
+                self.new.append(NewStep(step, identity))
+        return identities
 
 
 class Assembler:
@@ -92,36 +113,25 @@ class Assembler:
         return begun
 
     def _sighting(self, activity: Activity, tracked: TrackedSession) -> Sighting:
+        span = activity.span
         flaws: set[Flaw] = set()
-        place = Place(activity.span.ref, activity.span.start_ns)
         new: list[NewStep] = []
+        given = _Sight(tracked, span.ref, span.start_ns, new)
         if activity.system:
             stream, parts = self._unread(activity.system, tracked.instructions, flaws)
-            self._sight(tracked, self._reader.system(parts, place, stream.flaws), stream.counts, new)
+            given.of(self._reader.system(parts, stream.flaws), stream.counts)
             flaws |= stream.flaws
         stream, messages = self._unread(activity.history, tracked.messages, flaws)
-        self._sight(tracked, self._reader.steps(messages, place, stream.flaws), stream.counts, new)
+        given.of(self._reader.steps(messages, stream.flaws), stream.counts)
         flaws |= stream.flaws
+        done = _Sight(tracked, span.ref, span.end_ns, new)
         if activity.operation == "agent":  # it repeats what other spans show as theirs
-            self._sight(tracked, activity.own, dict(stream.counts), new)
+            done.of(activity.own, dict(stream.counts))
             own = []
         else:
-            own = self._sight(tracked, activity.own, tracked.channel(activity.channel), new)
+            own = done.of(activity.own, tracked.channel(activity.channel))
         shown = (*own, *(identity for _, identity in new if identity not in own))
         return Sighting(activity, tracked, tuple(new), shown, _status(activity, tracked, flaws))
-
-    def _sight(
-        self, tracked: TrackedSession, steps: Iterable[Shown], counts: Counts, new: list[NewStep]
-    ) -> list[Identity]:
-        """The identities of the steps that one channel shows; those that are new are added to `new`."""
-        identities = []
-        for shown in steps:
-            identity, is_new = tracked.recall.sight(shown, counts)
-            identities.append(identity)
-            if is_new:
-                tracked.took(len(shown.step.text))
-                new.append(NewStep(shown.step, identity))
-        return identities
 
     def _unread(self, content: Any, history: History, flaws: set[Flaw]) -> tuple[Stream, Any]:
         """What of the content was not read before, and the conversation that it goes on with."""

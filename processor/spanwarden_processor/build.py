@@ -11,6 +11,8 @@ from spanwarden_processor.scorer_process import ScoreFunctions
 from spanwarden_processor.scorers.rules import rule_scorers
 from spanwarden_processor.scoring_settings import ScoringSettings
 
+__all__ = ["ScoringSettings", "build_scorer", "mark_failed"]
+
 
 def build_scorer(settings: ScoringSettings, known_sessions: Sequence[str]) -> ScoreFunctions:
     """What a scorer process does with these settings. `known_sessions` were seen by the process before it."""

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import xxhash
 
 from spanwarden_processor.assemble import NewStep, Sighting
-from spanwarden_processor.evidence import checked, short
+from spanwarden_processor.evidence import found, secrets_near, short, shown
 from spanwarden_processor.scorers import Scorer
 from spanwarden_processor.scoring_settings import ScoringSettings
 from spanwarden_processor.secrets import redact
@@ -42,7 +42,7 @@ class Cascade:
 
     def judge(self, sighting: Sighting) -> Outcome:
         """Admit the new steps and judge each. The session keeps what is found, by the step that completes it."""
-        found: list[JudgedFinding] = []
+        findings: list[JudgedFinding] = []
         failures: list[Failure] = []
         dropped = 0
         tracked = sighting.tracked
@@ -52,9 +52,9 @@ class Cascade:
             judged = self._judged(claims, tracked, new, failures)
             room = self._settings.limits.findings_per_session - tracked.findings_count
             tracked.found(new.identity, judged[:room])
-            found += judged[:room]
+            findings += judged[:room]
             dropped += len(judged[room:])
-        return Outcome(tuple(found), tuple(failures), dropped)
+        return Outcome(tuple(findings), tuple(failures), dropped)
 
     def _ask(self, session: Session, step: Step, failures: list[Failure]) -> Iterator[Finding]:
         for scorer in self._scorers:
@@ -77,12 +77,14 @@ class Cascade:
         return list(judged.values())
 
     def _check(self, claim: Finding, tracked: TrackedSession, new: NewStep) -> JudgedFinding:
-        settings, known = self._settings, tracked.session.secret_values()
-        evidence = tuple(checked(each, settings.evidence, settings.fingerprint_key, known) for each in claim.evidence)
+        mode, key = self._settings.evidence, self._settings.fingerprint_key
+        places = [found(each) for each in claim.evidence]
+        secrets = set(tracked.session.secret_values()).union(*map(secrets_near, places))
+        evidence = tuple(shown(place, mode, key, secrets) for place in places)
         verified = bool(evidence) and all(each.verified for each in evidence)
         severity, number = severity_of(claim, verified=verified)
         label: VerdictLabel = "misaligned" if verified and number >= MODERATE else "suspicious"
-        explanation = short(redact(claim.explanation, settings.fingerprint_key, known))
+        explanation = short(redact(claim.explanation, key, secrets))
         finding = claim._replace(evidence=evidence, explanation=explanation)
         finding_id = _finding_id(claim, tracked.session_id, new)
         return JudgedFinding(finding_id, tracked.session_id, tracked.service, finding, severity, number, label)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from spanwarden_processor.scoring_settings import EvidenceMode
 from spanwarden_processor.secrets import find_secrets, redact
@@ -15,40 +15,52 @@ _AROUND: Final = 4096
 """Characters around a quote in which a secret may begin or end that the quote holds a part of."""
 
 
-def checked(evidence: Evidence, mode: EvidenceMode, key: bytes, known_secrets: Collection[str]) -> Evidence:
-    """The evidence as it is shown: verified on the original text, then without secrets, and short.
+class Found(NamedTuple):
+    """Where a quote stands: the text, and its start in it, -1 where it stands nowhere."""
+
+    evidence: Evidence
+    text: str
+    start: int
+
+
+def found(evidence: Evidence) -> Found:
+    """Look for the quote in the text of its step and in its decoded arguments."""
+    quote, step = evidence.quote, evidence.step
+    if not quote:
+        return Found(evidence, "", -1)
+    if evidence.start >= 0 and step.text.startswith(quote, evidence.start):
+        return Found(evidence, step.text, evidence.start)
+    for text in (step.text, *_strings(step.arguments)):
+        if (start := text.find(quote)) >= 0:
+            return Found(evidence, text, start)
+    return Found(evidence, quote, -1)
+
+
+def secrets_near(place: Found) -> set[str]:
+    """Secrets that the quote may hold, in whole or in part."""
+    return {secret.value for secret in find_secrets(_window(place)[1])}
+
+
+def shown(place: Found, mode: EvidenceMode, key: bytes, secrets: Collection[str]) -> Evidence:
+    """The evidence as it is shown: marked as verified where it was found, without `secrets`, and short.
 
     With the mode `offsets` the quote becomes the place where it stands, with `none` nothing.
     """
-    text, start = _found(evidence)
-    verified = start >= 0
-    in_text = start if verified and text is evidence.step.text else -1
+    evidence, text, start = place
+    in_step = start if text is evidence.step.text else -1
     match mode:
         case "quote":
-            shown = _without_secrets(text, start, evidence.quote, key, known_secrets)
+            quote = _without_secrets(place, key, secrets)
         case "offsets":
-            shown = _described(evidence, in_text)
+            quote = _described(evidence, in_step)
         case "none":
-            shown = ""
-    return evidence._replace(quote=shown, start=in_text, verified=verified)
+            quote = ""
+    return evidence._replace(quote=quote, start=in_step, verified=start >= 0)
 
 
 def short(text: str) -> str:
     """The text, cut to what is shown of one value."""
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
-
-
-def _found(evidence: Evidence) -> tuple[str, int]:
-    """The text in which the quote stands, and where; -1 where it stands nowhere."""
-    quote, step = evidence.quote, evidence.step
-    if not quote:
-        return "", -1
-    if evidence.start >= 0 and step.text.startswith(quote, evidence.start):
-        return step.text, evidence.start
-    for text in (step.text, *_strings(step.arguments)):
-        if (start := text.find(quote)) >= 0:
-            return text, start
-    return quote, -1
 
 
 def _strings(value: Any) -> Iterator[str]:
@@ -65,22 +77,31 @@ def _strings(value: Any) -> Iterator[str]:
                 pending.extend(pairs.values())
 
 
-def _without_secrets(text: str, start: int, quote: str, key: bytes, known: Collection[str]) -> str:
+def _without_secrets(place: Found, key: bytes, secrets: Collection[str]) -> str:
     """The quote, widened to the whole of every secret that it holds a part of, with placeholders for them."""
-    begin = max(start, 0)
-    end = begin + len(quote)
-    window_start = max(begin - _AROUND, 0)
-    window = text[window_start : end + _AROUND]
-    values = {*known, *(secret.value for secret in find_secrets(window))}
-    quote_start, quote_end = begin, end
+    offset, window = _window(place)
+    start = max(place.start, 0) - offset
+    end = start + len(place.evidence.quote)
+    widened_start, widened_end = start, end
+    for first, last in _occurrences(window, secrets):
+        if first < end and last > start:
+            widened_start, widened_end = min(widened_start, first), max(widened_end, last)
+    return short(redact(window[widened_start:widened_end], key, secrets))
+
+
+def _window(place: Found) -> tuple[int, str]:
+    """The text around the quote, and where it begins."""
+    start = max(place.start, 0)
+    begin = max(start - _AROUND, 0)
+    return begin, place.text[begin : start + len(place.evidence.quote) + _AROUND]
+
+
+def _occurrences(text: str, values: Collection[str]) -> Iterator[tuple[int, int]]:
     for value in values:
-        at = window.find(value) if value else -1
+        at = text.find(value) if value else -1
         while at >= 0:
-            first, last = window_start + at, window_start + at + len(value)
-            if first < quote_end and last > quote_start:
-                begin, end = min(begin, first), max(end, last)
-            at = window.find(value, at + len(value))
-    return short(redact(text[begin:end], key, values))
+            yield at, at + len(value)
+            at = text.find(value, at + len(value))
 
 
 def _described(evidence: Evidence, start: int) -> str:

@@ -6,7 +6,7 @@ read is left out and said (`Flaw`), never raised.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -23,6 +23,7 @@ _ROLES: Final[Mapping[str, tuple[StepKind, Trust]]] = {
     "tool": ("tool_result", "untrusted"),
     "function": ("tool_result", "untrusted"),
 }
+_JSON_STARTS: Final = frozenset('{["')
 _UNKNOWN_ROLE: Final[tuple[StepKind, Trust]] = ("message", "untrusted")
 _APPROVED: Final = frozenset({"approve", "approved", "accept", "accepted", "allow", "allowed", "yes", "true"})
 
@@ -31,21 +32,40 @@ class Shown(NamedTuple):
     """A step as a span shows it, before anyone knows whether its session has it already.
 
     `content` is what makes it the same step elsewhere: its text, or the arguments of a call in one fixed spelling.
-    `cut` says that this is not all of it.
+    `cut` says that this is not all of it. `text` is None where it is the JSON of the arguments. The rest is as in Step.
     """
 
-    step: Step
+    kind: StepKind
     content: str
+    text: str | None
+    trust: Trust = "untrusted"
+    tool: str | None = None
+    arguments: Any = None
+    call_id: str | None = None
+    reasoning: ReasoningKind = "none"
     cut: bool = False
 
+    def step(self, span: SpanRef, time_ns: int) -> Step:
+        """The step, shown first by this span."""
+        kind, _, text, trust, tool, arguments, call_id, reasoning, _ = self
+        written = _json(arguments) if text is None else text
+        return Step(kind, written, span, time_ns, trust, tool, arguments, call_id, reasoning)
 
-class Place(NamedTuple):
-    """Where and when something is shown."""
 
-    span: SpanRef
-    time_ns: int
+class Sender(NamedTuple):
+    """What the sender says of all messages of a span: the kind of its reasoning, and whether it cut content."""
+
     reasoning: ReasoningKind = "raw"
     cut: bool = False
+
+
+@dataclass(slots=True)
+class _Reading:
+    """Steps as they are read, and what was found wrong on the way."""
+
+    sender: Sender
+    flaws: set[Flaw]
+    steps: list[Shown]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,133 +78,142 @@ class MessageReader:
     def values(self, content: Any) -> Parsed:
         """The list that content holds, be it JSON text or decoded already."""
         parsed = parse(content, self.limits.span_characters) if isinstance(content, str) else Parsed(content)
-        if isinstance(parsed.value, Mapping):
+        if isinstance(parsed.value, dict):
             return Parsed([parsed.value], parsed.flaw)
         if parsed.value is None or isinstance(parsed.value, list):
             return parsed
         return Parsed(None, "redacted" if isinstance(content, str) and is_redacted(str(parsed.value)) else "error")
 
-    def steps(self, messages: Any, place: Place, flaws: set[Flaw]) -> list[Shown]:
+    def steps(self, messages: Any, flaws: set[Flaw], sender: Sender = Sender()) -> list[Shown]:  # noqa: B008 - immutable
         """The steps of a list of messages, in order. What is wrong with them is added to `flaws`."""
-        steps: list[Shown] = []
+        reading = _Reading(sender, flaws, [])
         for message in messages or ():
-            if not isinstance(message, Mapping):
+            if not isinstance(message, dict):
                 flaws.add("error")
                 continue
             role = message.get("role")
             for part in _parts(message):
-                if isinstance(part, Mapping):
-                    steps.extend(self._part(role, part, place, flaws))
-                elif isinstance(part, str):
-                    steps.extend(self._said(role, {"content": part}, place, flaws))
-                else:
-                    flaws.add("error")
-        return steps
+                self._part(role, part, reading)
+        return reading.steps
 
-    def system(self, parts: Any, place: Place, flaws: set[Flaw]) -> list[Shown]:
+    def system(self, parts: Any, flaws: set[Flaw]) -> list[Shown]:
         """The steps of system instructions: a list of parts without a message around them."""
-        return self.steps([{"role": "system", "parts": parts}] if parts else (), place, flaws)
+        return self.steps([{"role": "system", "parts": parts}] if parts else (), flaws)
 
-    def _part(self, role: Any, part: Mapping[str, Any], place: Place, flaws: set[Flaw]) -> Iterator[Shown]:
-        if part.get("thought") is True:
-            return self._reasoned(role, part, place, flaws)
-        read = _PARTS.get(str(part.get("type")), MessageReader._other)
-        return read(self, role, part, place, flaws)
+    def _part(self, role: Any, part: Any, reading: _Reading) -> None:
+        if isinstance(part, dict):
+            kind = "reasoning" if part.get("thought") is True else part.get("type")
+            read = _PARTS.get(kind) if isinstance(kind, str) else None
+            (read or MessageReader._other)(self, role, part, reading)
+        elif isinstance(part, str):
+            self._said(role, {"content": part}, reading)
+        else:
+            reading.flaws.add("error")
 
-    def _said(self, role: Any, part: Mapping[str, Any], place: Place, flaws: set[Flaw]) -> Iterator[Shown]:
+    def _said(self, role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
         kind, trust = _ROLES.get(role, _UNKNOWN_ROLE) if isinstance(role, str) else _UNKNOWN_ROLE
-        text, cut = self._text(_first(part, "content", "text"), flaws)
-        if text:
-            yield Shown(Step(kind, text, place.span, place.time_ns, trust), text, cut or place.cut)
+        self._say(kind, trust, part, reading)
 
-    def _other(self, role: Any, part: Mapping[str, Any], place: Place, flaws: set[Flaw]) -> Iterator[Shown]:
+    def _other(self, role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
         """A part of a type that is not known: nobody can say that a person wrote it."""
-        for shown in self._said(role, part, place, flaws):
-            yield shown._replace(step=shown.step._replace(trust="untrusted"))
+        kind, _ = _ROLES.get(role, _UNKNOWN_ROLE) if isinstance(role, str) else _UNKNOWN_ROLE
+        self._say(kind, "untrusted", part, reading)
 
-    def _compacted(self, _role: Any, part: Mapping[str, Any], place: Place, flaws: set[Flaw]) -> Iterator[Shown]:
-        return self._said("assistant", part, place, flaws)
+    def _compacted(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
+        self._say("message", "untrusted", part, reading)
 
-    def _reasoned(self, _role: Any, part: Mapping[str, Any], place: Place, flaws: set[Flaw]) -> Iterator[Shown]:
-        text, cut = self._text(_first(part, "content", "text", "thinking", "reasoning"), flaws)
-        kind: ReasoningKind = place.reasoning if text else "encrypted"
-        step = Step("reasoning", text, place.span, place.time_ns, reasoning=kind)
-        yield Shown(step, text, cut or place.cut)
+    def _say(self, kind: StepKind, trust: Trust, part: Mapping[str, Any], reading: _Reading) -> None:
+        text, cut = self._text(_first(part, "content", "text"), reading.flaws)
+        if text:
+            reading.steps.append(Shown(kind, text, text, trust, cut=cut or reading.sender.cut))
 
-    def _called(self, _role: Any, part: Mapping[str, Any], place: Place, flaws: set[Flaw]) -> Iterator[Shown]:
+    def _reasoned(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
+        text, cut = self._text(_first(part, "content", "text", "thinking", "reasoning"), reading.flaws)
+        kind: ReasoningKind = reading.sender.reasoning if text else "encrypted"
+        reading.steps.append(Shown("reasoning", text, text, reasoning=kind, cut=cut or reading.sender.cut))
+
+    def _called(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
         function = part.get("function")
-        source = function if isinstance(function, Mapping) else part
-        written = _first(source, "arguments", "input", "args")
-        yield self._call(part.get("id"), source.get("name"), written, place, flaws)
+        source = function if isinstance(function, dict) else part
+        self._call(part.get("id"), source.get("name"), _first(source, "arguments", "input", "args"), reading)
 
-    def _ran_elsewhere(self, _role: Any, part: Mapping[str, Any], place: Place, flaws: set[Flaw]) -> Iterator[Shown]:
+    def _ran_elsewhere(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
         """A tool that the model's provider ran: the call, and its result where it is told."""
         inner = part.get("server_tool_call")
-        inner = inner if isinstance(inner, Mapping) else {}
+        inner = inner if isinstance(inner, dict) else {}
         rest = {key: value for key, value in inner.items() if key not in ("type", "status", "output", "outputs")}
-        yield self._call(part.get("id"), part.get("name"), rest.get("arguments", rest), place, flaws)
+        self._call(part.get("id"), part.get("name"), rest.get("arguments", rest), reading)
         output = _first(inner, "output", "outputs")
         if output:
-            yield self._result(part.get("id"), output, place, flaws)
+            self._result(part.get("id"), output, reading)
 
-    def _returned(self, _role: Any, part: Mapping[str, Any], place: Place, flaws: set[Flaw]) -> Iterator[Shown]:
+    def _returned(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
         response = _first(part, "response", "result", "server_tool_call_response", "content", "output")
-        yield self._result(_first(part, "id", "tool_call_id", "tool_use_id"), response, place, flaws)
+        self._result(_first(part, "id", "tool_call_id", "tool_use_id"), response, reading)
 
-    def _decided(self, _role: Any, part: Mapping[str, Any], place: Place, _flaws: set[Flaw]) -> Iterator[Shown]:
+    def _decided(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
         """A decision on a call: trusted only where the operator has named its source."""
         decision, source = str(part.get("decision")), str(part.get("source"))
         tool = part.get("name")
         allowed = decision.lower() in _APPROVED
-        step = Step(
-            "approval",
-            f"{'approved' if allowed else 'denied'}: {decision}",
-            place.span,
-            place.time_ns,
-            "trusted" if source in self.approval_sources else "untrusted",
-            tool if isinstance(tool, str) else None,
-            {"approved": allowed, "decision": decision, "source": source},
-            _id(part.get("id")),
+        reading.steps.append(
+            Shown(
+                "approval",
+                f"{source}\0{decision}",
+                f"{'approved' if allowed else 'denied'}: {decision}",
+                "trusted" if source in self.approval_sources else "untrusted",
+                tool if isinstance(tool, str) else None,
+                {"approved": allowed, "decision": decision, "source": source},
+                _id(part.get("id")),
+            )
         )
-        yield Shown(step, f"{source}\0{decision}")
 
-    def _call(self, call_id: Any, tool: Any, written: Any, place: Place, flaws: set[Flaw]) -> Shown:
+    def _call(self, call_id: Any, tool: Any, written: Any, reading: _Reading) -> None:
         text, arguments, flaw = self._arguments(written)
         if flaw:
-            flaws.add(flaw)
+            reading.flaws.add(flaw)
         if not isinstance(tool, str):
-            flaws.add("error")
-        name = str(tool or "")
-        step = Step("tool_call", text, place.span, place.time_ns, tool=name, arguments=arguments, call_id=_id(call_id))
-        content = text if arguments is None or isinstance(arguments, str) else _spelled(arguments)
-        return Shown(step, content, bool(flaw) or place.cut or written is None)
+            reading.flaws.add("error")
+            tool = ""
+        content = text if isinstance(arguments, str) or text == "" else _spelled(arguments)
+        cut = bool(flaw) or reading.sender.cut or written is None
+        reading.steps.append(
+            Shown("tool_call", content or "", text, "untrusted", tool, arguments, _id(call_id), "none", cut)
+        )
 
-    def _arguments(self, written: Any) -> tuple[str, Any, Flaw | None]:
-        """A call's arguments as text and decoded. Text that is no JSON is the argument itself."""
+    def _arguments(self, written: Any) -> tuple[str | None, Any, Flaw | None]:
+        """A call's arguments as text (None: it is their JSON) and decoded. Text that is no JSON is the argument."""
+        if written is None:
+            return "", None, None
+        if not isinstance(written, str):
+            return (None, written, None) if _is_small(written) else self._long(_json(written), written)
         flaw: Flaw | None = None
-        if isinstance(written, str):
-            text, arguments = written, written
-            if written.lstrip()[:1] in ("{", "[", '"'):
-                parsed = parse(written, self.limits.span_characters)
-                flaw = "truncated" if parsed.flaw == "truncated" else None
-                arguments = written if parsed.flaw == "error" else parsed.value
-        else:
-            text, arguments = ("" if written is None else _json(written)), written
-        if len(text) > self.limits.step_characters:
-            return self._cut(text), self._cut_values(arguments), "truncated"
-        return text, arguments, "redacted" if is_redacted(text) else flaw
+        arguments: Any = written
+        if written.lstrip()[:1] in ("{", "[", '"'):
+            parsed = parse(written, self.limits.span_characters)
+            flaw = "truncated" if parsed.flaw == "truncated" else None
+            arguments = written if parsed.flaw == "error" else parsed.value
+        if len(written) > self.limits.step_characters:
+            return self._long(written, arguments)
+        return written, arguments, "redacted" if is_redacted(written) else flaw
 
-    def _result(self, call_id: Any, response: Any, place: Place, flaws: set[Flaw]) -> Shown:
-        text, cut = self._text(response, flaws)
+    def _long(self, text: str, arguments: Any) -> tuple[str, Any, Flaw | None]:
+        """Arguments that may be too long to be read whole."""
+        if len(text) <= self.limits.step_characters:
+            return text, arguments, None
+        return self._cut(text), self._cut_values(arguments), "truncated"
+
+    def _result(self, call_id: Any, response: Any, reading: _Reading) -> None:
+        text, cut = self._text(response, reading.flaws)
         content = text
-        if text[:1] in ("{", "[", '"') and not cut:
+        if text[:1] in _JSON_STARTS and not cut:
             value = parse(text, self.limits.step_characters)
             if isinstance(value.value, str) and value.flaw is None:
                 text = content = value.value
             elif value.flaw is None:
                 content = _spelled(value.value)
-        step = Step("tool_result", text, place.span, place.time_ns, call_id=_id(call_id))
-        return Shown(step, content, cut or place.cut)
+        cut = cut or reading.sender.cut
+        reading.steps.append(Shown("tool_result", content, text, call_id=_id(call_id), cut=cut))
 
     def _text(self, value: Any, flaws: set[Flaw]) -> tuple[str, bool]:
         """A value as text, at most as long as a step may be, and whether it was cut."""
@@ -206,13 +235,13 @@ class MessageReader:
                 return self._cut(value)
             case list():
                 return [self._cut_values(item) for item in value]
-            case Mapping():
+            case dict():
                 return {key: self._cut_values(item) for key, item in value.items()}
             case _:
                 return value
 
 
-_ReadPart: TypeAlias = Callable[[MessageReader, Any, Mapping[str, Any], Place, set[Flaw]], Iterator[Shown]]
+_ReadPart: TypeAlias = Callable[[MessageReader, Any, Mapping[str, Any], _Reading], None]
 
 _PARTS: Final[Mapping[str, _ReadPart]] = {
     "text": MessageReader._said,
@@ -252,6 +281,13 @@ def _openai_parts(message: Mapping[str, Any]) -> list[Any]:
     return parts + (calls if isinstance(calls, list) else [])
 
 
+def _is_small(arguments: Any) -> bool:
+    """Whether arguments are surely too short to be cut, told without spelling them."""
+    return isinstance(arguments, dict) and all(
+        isinstance(each, str) and len(each) < 10_000 for each in arguments.values()
+    )
+
+
 def _first(part: Mapping[str, Any], *keys: str) -> Any:
     for key in keys:
         if (value := part.get(key)) is not None:
@@ -263,7 +299,7 @@ def _as_text(value: Any) -> str:
     """Text of a structured value: that of its text parts where it is a list of those, else its JSON."""
     if value is None:
         return ""
-    if isinstance(value, list) and value and all(isinstance(item, Mapping) and "text" in item for item in value):
+    if isinstance(value, list) and value and all(isinstance(item, dict) and "text" in item for item in value):
         return "\n".join(str(item["text"]) for item in value)
     return _json(value)
 

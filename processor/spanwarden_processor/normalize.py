@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from spanwarden_processor.json_care import Flaw
-from spanwarden_processor.messages import MessageReader, Place, Shown
+from spanwarden_processor.messages import MessageReader, Sender, Shown
 from spanwarden_processor.reading import Content, Dialect, Operation, Reading
 from spanwarden_processor.types import Span, Status
 
@@ -60,7 +60,7 @@ def _read(span: Span, dialects: Sequence[Dialect]) -> Reading | None:
 
 def _activity(index: int, span: Span, reading: Reading, reader: MessageReader) -> Activity:
     flaws: set[Flaw] = set()
-    own = tuple(_own_steps(span, reading, reader, flaws))
+    own = tuple(_own_steps(reading, reader, flaws))
     return Activity(
         index,
         span,
@@ -75,13 +75,12 @@ def _activity(index: int, span: Span, reading: Reading, reader: MessageReader) -
     )
 
 
-def _own_steps(span: Span, reading: Reading, reader: MessageReader, flaws: set[Flaw]) -> list[Shown]:
+def _own_steps(reading: Reading, reader: MessageReader, flaws: set[Flaw]) -> list[Shown]:
     parsed = reader.values(reading.own)
     if parsed.flaw:
         flaws.add(parsed.flaw)
-    place = Place(span.ref, span.end_ns, reading.reasoning, reading.truncated)
     try:
-        return reader.steps(parsed.value, place, flaws)
+        return reader.steps(parsed.value, flaws, Sender(reading.reasoning, reading.truncated))
     except (TypeError, ValueError, RecursionError):
         # What orjson refuses to write again, a number of 70 bits say: the content is there and is not read.
         flaws.add("error")

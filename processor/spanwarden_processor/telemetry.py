@@ -36,6 +36,11 @@ COUNTERS: Mapping[str, Described] = {
     "scorer_failed_records": Described("Records forwarded with status error because no scorer survived them."),
     "verdicts": Described("Verdicts written on spans.", ("verdict", "status")),
     "findings": Described("Findings, each counted once.", ("category", "severity", "detector")),
+    "findings_dropped": Described("Findings beyond what one session may have."),
+    "sessions_apart": Described("Pairs of sessions found to be one too late to join them; both are partial."),
+    "sessions_evicted": Described(
+        "Sessions whose state was dropped for lack of room; they are partial when they return."
+    ),
     "detector_failures": Described("Detectors that could not answer on a step.", ("detector",)),
     "forged_verdicts": Described("Attributes and spans of our own names that came from a sender and were removed."),
 }

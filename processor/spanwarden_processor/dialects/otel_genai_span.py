@@ -8,12 +8,18 @@ from __future__ import annotations
 from typing import Any, Final
 
 from spanwarden_processor.reading import Content, Dialect, Operation, Reading
-from spanwarden_processor.types import Span
+from spanwarden_processor.types import ReasoningKind, Span
 
 _WRAPPERS: Final = frozenset({"invoke_agent", "create_agent", "invoke_workflow"})
 _WITHOUT_STEPS: Final = frozenset({"embeddings", "retrieval"})
-_SIGNS: Final = ("gen_ai.provider.name", "gen_ai.system", "gen_ai.input.messages", "gen_ai.output.messages")
-_REASONING_KINDS: Final = frozenset({"raw", "summary", "encrypted"})
+_SIGNS: Final = (
+    "gen_ai.operation.name",
+    "gen_ai.provider.name",
+    "gen_ai.system",
+    "gen_ai.input.messages",
+    "gen_ai.output.messages",
+)
+_REASONING_KINDS: Final[dict[Any, ReasoningKind]] = {"raw": "raw", "summary": "summary", "encrypted": "encrypted"}
 
 
 def read(span: Span) -> Reading | None:
@@ -22,7 +28,7 @@ def read(span: Span) -> Reading | None:
     operation = value("gen_ai.operation.name")
     session = value("spanwarden.session.id") or value("gen_ai.conversation.id")
     truncated = value("spanwarden.truncated") is True
-    if operation is None:
+    if not isinstance(operation, str):
         return _without_operation(span, _name(session), truncated)
     if operation == "execute_tool":
         return Reading("tool", _execution(span), session=_name(session), truncated=truncated)
@@ -33,8 +39,9 @@ def _without_operation(span: Span, session: str | None, truncated: bool) -> Read
     value = span.attributes.get
     if value("spanwarden.approval.decision") is not None:
         return Reading("step", _approval(span), session=session, truncated=truncated)
-    kind = value("spanwarden.reasoning.kind")
-    if kind in _REASONING_KINDS:
+    written = value("spanwarden.reasoning.kind")
+    kind = _REASONING_KINDS.get(written) if isinstance(written, str) else None
+    if kind is not None:
         return Reading("step", value("gen_ai.output.messages"), session=session, reasoning=kind, truncated=truncated)
     if any(sign in span.attributes for sign in _SIGNS):
         return _conversation(span, "model", session, truncated)
@@ -49,7 +56,7 @@ def _conversation(span: Span, operation: Operation, session: str | None, truncat
     return Reading(operation, own, history, value("gen_ai.system_instructions"), session=session, truncated=truncated)
 
 
-def _kind(operation: Any) -> Operation:
+def _kind(operation: str) -> Operation:
     if operation in _WRAPPERS:
         return "agent"
     return "other" if operation in _WITHOUT_STEPS else "model"
