@@ -46,25 +46,13 @@ class Sighting(NamedTuple):
     status: Status
 
 
-class _Sight(NamedTuple):
-    """Sees steps that a span shows, at a time, for a session; gathers the new ones."""
+class _Shows(NamedTuple):
+    """Steps that one channel shows, by a span, at a time."""
 
-    tracked: TrackedSession
+    steps: Iterable[Shown]
+    counts: Counts
     span: SpanRef
     time_ns: int
-    new: list[NewStep]
-
-    def of(self, steps: Iterable[Shown], counts: Counts) -> list[Identity]:
-        """The identities of the steps that one channel shows."""
-        identities = []
-        for shown in steps:
-            identity, is_new = self.tracked.recall.sight(shown, counts)
-            identities.append(identity)
-            if is_new:
-                step = shown.step(self.span, self.time_ns)
-                self.tracked.took(len(step.text))
-                self.new.append(NewStep(step, identity))
-        return identities
 
 
 class Assembler:
@@ -90,11 +78,10 @@ class Assembler:
         """
         for activity in activities:
             tracked = self._session_of(activity, source)
-            before = tracked.weight_bytes
             tracked.last_ns, tracked.idle = now_ns, False
             tracked.trace_id = activity.span.trace_id
             yield self._sighting(activity, tracked)
-            self._bytes += tracked.weight_bytes - before
+            self._weigh(tracked)
             self._evict(tracked)
 
     def expire(self, now_ns: int) -> Iterator[TrackedSession]:
@@ -116,20 +103,24 @@ class Assembler:
         span = activity.span
         flaws: set[Flaw] = set()
         new: list[NewStep] = []
-        given = _Sight(tracked, span.ref, span.start_ns, new)
+        repeated: Counts = {}
         if activity.system:
             stream, parts = self._unread(activity.system, tracked.instructions, flaws)
-            given.of(self._reader.system(parts, stream.flaws), stream.counts)
+            given = self._reader.system(parts, stream.flaws)
+            _sight(tracked, _Shows(given, stream.counts, span.ref, span.start_ns), new)
             flaws |= stream.flaws
-        stream, messages = self._unread(activity.history, tracked.messages, flaws)
-        given.of(self._reader.steps(messages, stream.flaws), stream.counts)
-        flaws |= stream.flaws
-        done = _Sight(tracked, span.ref, span.end_ns, new)
+        if activity.history:
+            stream, messages = self._unread(activity.history, tracked.messages, flaws)
+            given = self._reader.steps(messages, stream.flaws)
+            _sight(tracked, _Shows(given, stream.counts, span.ref, span.start_ns), new)
+            flaws |= stream.flaws
+            repeated = stream.counts
         if activity.operation == "agent":  # it repeats what other spans show as theirs
-            done.of(activity.own, dict(stream.counts))
+            _sight(tracked, _Shows(activity.own, dict(repeated), span.ref, span.end_ns), new)
             own = []
         else:
-            own = done.of(activity.own, tracked.channel(activity.channel))
+            counts = tracked.channel(activity.channel)
+            own = _sight(tracked, _Shows(activity.own, counts, span.ref, span.end_ns), new)
         shown = (*own, *(identity for _, identity in new if identity not in own))
         return Sighting(activity, tracked, tuple(new), shown, _status(activity, tracked, flaws))
 
@@ -193,8 +184,13 @@ class Assembler:
             self._new.append(session_id)
             self._remember_known(session_id)
         self._sessions[session_id] = tracked
-        self._bytes += tracked.weight_bytes
+        self._weigh(tracked)
         return tracked
+
+    def _weigh(self, tracked: TrackedSession) -> None:
+        weight = tracked.weight_bytes
+        self._bytes += weight - tracked.weighed_bytes
+        tracked.weighed_bytes = weight
 
     def _evict(self, in_use: TrackedSession) -> None:
         """Drop the sessions that were idle longest while there are too many, or they are too large."""
@@ -204,12 +200,13 @@ class Assembler:
             session_id = next(iter(self._sessions))
             if session_id == in_use.session_id:
                 return
-            self._bytes -= self._sessions.pop(session_id).weight_bytes
+            self._bytes -= self._sessions.pop(session_id).weighed_bytes
             self.counts["sessions_evicted"] += 1
 
     def _remember(self, key: tuple[str, str, Any], session_id: str) -> None:
+        if key in self._names:
+            return
         self._names[key] = session_id
-        self._names.move_to_end(key)
         if len(self._names) > self._limits.sessions * _NAMES_PER_SESSION:
             self._names.popitem(last=False)
 
@@ -234,3 +231,17 @@ def _status(activity: Activity, tracked: TrackedSession, flaws: set[Flaw]) -> St
     for flaw in flaws:
         status = worse(status, _FLAW_STATUS[flaw])
     return worse(status, "partial") if tracked.partial else status
+
+
+def _sight(tracked: TrackedSession, shows: _Shows, new: list[NewStep]) -> list[Identity]:
+    """The identities of the steps that are shown; those that the session did not know are added to `new`."""
+    steps, counts, span, time_ns = shows
+    identities = []
+    for shown in steps:
+        identity, is_new = tracked.recall.sight(shown, counts)
+        identities.append(identity)
+        if is_new:
+            step = shown.step(span, time_ns)
+            tracked.took(len(step.text))
+            new.append(NewStep(step, identity))
+    return identities

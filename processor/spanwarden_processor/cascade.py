@@ -54,6 +54,8 @@ class Cascade:
             tracked.found(new.identity, judged[:room])
             findings += judged[:room]
             dropped += len(judged[room:])
+        if sighting.new:
+            tracked.forgot = tracked.session.evicted
         return Outcome(tuple(findings), tuple(failures), dropped)
 
     def _ask(self, session: Session, step: Step, failures: list[Failure]) -> Iterator[Finding]:
@@ -98,8 +100,10 @@ class Cascade:
 
 def status_of(sighting: Sighting, outcome: Outcome) -> Status:
     """How far the span could be judged; its session remembers the worst. A run's root stands for all of its session."""
-    status: Status = "error" if outcome.failures else sighting.status
     operation, tracked = sighting.activity.operation, sighting.tracked
+    status: Status = "error" if outcome.failures else sighting.status
+    if tracked.partial:
+        status = worse(status, "partial")
     if operation == "agent":
         return worse(status, tracked.status if tracked.judged else "no_content")
     if operation != "other":

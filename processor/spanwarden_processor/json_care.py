@@ -22,6 +22,9 @@ _REDACTED: Final = re.compile(
 )
 
 
+REDACTED_CHARACTERS_MAX: Final = 80
+
+
 class Parsed(NamedTuple):
     """A value and what is wrong with it; a text that cannot be read at all gives None and `error`."""
 
@@ -41,7 +44,7 @@ def parse(text: str, max_characters: int) -> Parsed:
 
 def is_redacted(text: str) -> bool:
     """Whether the whole text is a mark that its sender put in place of what stood there."""
-    return len(text) < 80 and _REDACTED.fullmatch(text) is not None
+    return len(text) < REDACTED_CHARACTERS_MAX and _REDACTED.fullmatch(text) is not None
 
 
 def _lenient(text: str) -> Parsed:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from spanwarden_processor.json_care import Flaw, Parsed, is_redacted, parse
+from spanwarden_processor.json_care import REDACTED_CHARACTERS_MAX, Flaw, Parsed, is_redacted, parse
 from spanwarden_processor.scoring_settings import Limits
 from spanwarden_processor.types import ReasoningKind, SpanRef, Step, StepKind, Trust
 
@@ -92,7 +92,8 @@ class MessageReader:
                 flaws.add("error")
                 continue
             role = message.get("role")
-            for part in _parts(message):
+            parts = message.get("parts")
+            for part in parts if isinstance(parts, list) else _other_parts(message):
                 self._part(role, part, reading)
         return reading.steps
 
@@ -221,7 +222,7 @@ class MessageReader:
         if len(text) > self.limits.step_characters:
             flaws.add("truncated")
             return self._cut(text), True
-        if is_redacted(text):
+        if len(text) < REDACTED_CHARACTERS_MAX and is_redacted(text):
             flaws.add("redacted")
         return text, False
 
@@ -262,15 +263,10 @@ _PARTS: Final[Mapping[str, _ReadPart]] = {
 }
 
 
-def _parts(message: Mapping[str, Any]) -> list[Any]:
-    parts = message.get("parts")
-    if isinstance(parts, list):
-        return parts
-    return _openai_parts(message) if parts is None else [None]
-
-
-def _openai_parts(message: Mapping[str, Any]) -> list[Any]:
+def _other_parts(message: Mapping[str, Any]) -> list[Any]:
     """The parts of a message of the OpenAI API."""
+    if message.get("parts") is not None:
+        return [None]
     reasoning = _first(message, "reasoning_content", "reasoning")
     content = message.get("content")
     calls = message.get("tool_calls")

@@ -49,6 +49,9 @@ class Recall:
         content = self._content(shown)
         key = content + shown.call_id.encode("utf-8", "surrogatepass") if shown.call_id else content
         counts[key] = nth = counts.get(key, 0) + 1
+        if len(counts) > self._keys_max:
+            counts.clear()
+            self.evicted = True
         occurrences = self._known.get(key)
         if occurrences is not None and nth <= len(occurrences):
             return occurrences[nth - 1], False
@@ -74,7 +77,7 @@ class Recall:
     def _admit(self, shown: Shown, content: bytes, identity: Identity) -> None:
         if shown.kind in ("tool_call", "tool_result"):
             self._index_call(shown, content, identity)
-        if self.keys > self._keys_max:
+        if len(self._known) > self._keys_max:
             self._forget()
 
     def _index_call(self, shown: Shown, content: bytes, identity: Identity) -> None:

@@ -31,6 +31,9 @@ class TrackedSession:
         self.named = False
         """Whether its id comes from a name that the spans carry, not from a trace id."""
         self.missing = False
+        """Whether spans of it were seen by an earlier process, or before its state was dropped."""
+        self.forgot = False
+        """Whether detection has had to forget something of it."""
         self.recall = Recall(seed, limits.session_keys)
         self.messages = History(seed)
         self.instructions = History(seed)
@@ -48,12 +51,14 @@ class TrackedSession:
         self.reported: tuple[object, ...] = ()
         """What its last summary said."""
         self._channels: dict[str, Counts] = {}
+        self.weighed_bytes = 0
+        """Its weight when it was last taken."""
         self._text_bytes = 0
 
     @property
     def partial(self) -> bool:
         """Whether a judgement of it may lack something."""
-        return self.missing or self.recall.evicted or self.session.evicted
+        return self.missing or self.forgot or self.recall.evicted
 
     def found(self, identity: Identity, findings: Sequence[JudgedFinding]) -> None:
         """Keep the findings that a step completed."""
@@ -90,4 +95,6 @@ class TrackedSession:
 
 def worse(first: Status, second: Status) -> Status:
     """The worse of two."""
+    if first == second or second == "ok":
+        return first
     return max(first, second, key=STATUS_ORDER.index)

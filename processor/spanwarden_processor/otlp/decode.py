@@ -38,7 +38,7 @@ class Attributes(Mapping[str, Any]):
     def get(self, key: str, default: Any = None) -> Any:
         """The decoded value, or `default`."""
         value = self._values.get(key)
-        return default if value is None else _python(value)
+        return default if value is None else value.string_value or _python(value)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -111,9 +111,6 @@ def _merged(request: bytes, frame: Frame, number: int) -> bytes:
 
 def _python(value: Any) -> Any:
     """An AnyValue as Python's own."""
-    text = value.string_value
-    if text:
-        return text
     match value.WhichOneof("value"):
         case None:
             return None

@@ -34,7 +34,7 @@ class Change(NamedTuple):
     within: tuple[Frame, ...]
 
 
-def encode(edits: Sequence[Edit]) -> bytes:
+def encode(edits: Sequence[tuple[int, int, bytes]]) -> bytes:
     """The patch for sorted edits that do not overlap; b"" where there are none."""
     if not edits:
         return b""
@@ -69,11 +69,11 @@ def patch_for(changes: Iterable[Change]) -> bytes:
 
     Changes do not overlap; they may come in any order, but for two at the same position, which keep theirs.
     """
-    edits: list[Edit] = []
+    edits: list[tuple[int, int, bytes]] = []
     growth: dict[int, int] = {}
     around: dict[int, tuple[Frame, ...]] = {}
     for start, end, replacement, within in changes:
-        edits.append(Edit(start, end, replacement))
+        edits.append((start, end, replacement))
         innermost = within[0].start if within else -1
         if innermost not in growth:
             for depth, frame in enumerate(within):
@@ -88,7 +88,7 @@ def patch_for(changes: Iterable[Change]) -> bytes:
     return encode(edits)
 
 
-def _length_edits(growth: dict[int, int], around: dict[int, tuple[Frame, ...]]) -> Iterable[Edit]:
+def _length_edits(growth: dict[int, int], around: dict[int, tuple[Frame, ...]]) -> Iterable[tuple[int, int, bytes]]:
     # A message begins after the ones around it: going backwards, each has all of its growth when it is reached.
     for start in sorted(growth, reverse=True):
         frame = around[start][0]
@@ -97,7 +97,7 @@ def _length_edits(growth: dict[int, int], around: dict[int, tuple[Frame, ...]]) 
         if len(around[start]) > 1:
             growth[around[start][1].start] += grown
         if growth[start]:
-            yield Edit(frame.length_at, start, length)
+            yield frame.length_at, start, length
 
 
 def _decode(patch: bytes) -> list[tuple[int, int, bytes]]:
