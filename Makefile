@@ -33,7 +33,7 @@ check: $(INSTALLED) ## ruff, mypy --strict, import contracts
 bench: $(INSTALLED) ## measure, beside baselines, in one run
 	@$(BIN)/python -m tests.bench
 
-backends: $(INSTALLED) ## build a real Jaeger (needs Go) into a cache outside the repository
+backends: ## build a real Jaeger and Collector (needs Go) into a cache outside the repository
 	@sh tests/backends/build.sh
 
 lock: ## renew requirements.lock (needs uv)

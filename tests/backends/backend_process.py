@@ -39,7 +39,7 @@ def _cache() -> Path:
     return Path(os.environ.get("SPANWARDEN_BACKENDS") or Path(caches) / "spanwarden" / "backends")
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = READY_SECONDS) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = READY_SECONDS) -> None:
     """Look at a condition of another process until it holds; fails the test when it does not in time."""
     until = time.monotonic() + seconds
     while not condition():

@@ -6,6 +6,7 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 cache=${SPANWARDEN_BACKENDS:-${XDG_CACHE_HOME:-$HOME/.cache}/spanwarden/backends}
 . "$here/versions.env"
+export GOFLAGS= GOWORK=off # what is built depends on this directory alone
 
 jaeger="$cache/jaeger-$JAEGER_VERSION"
 collector="$cache/otelcol-$COLLECTOR_VERSION"
@@ -26,6 +27,7 @@ build() {
     echo "$1: building, about $3 minutes"
     began=$(date +%s)
     work=$(mktemp -d "$cache/build.XXXXXX")
+    trap 'chmod -R u+w "$work"; rm -rf "$work"; exit 130' INT TERM
     # The log stays when the build fails, and goes with the directory when it succeeds.
     if (cd "$work" && "$4") >"$work/log" 2>&1; then
         mv "$work/out" "$2"

@@ -19,6 +19,11 @@ from processor_process import free_port
 
 ALL_TIME = {"start_time_min": "2020-01-01T00:00:00Z", "start_time_max": "2100-01-01T00:00:00Z"}
 MAX_TRACES = 1000
+KEYS_OF_THE_UI = {
+    "misalignment.verdict", "misalignment.severity", "misalignment.category", "misalignment.session_id",
+    "misalignment.evidence_span_id",
+}  # fmt: skip
+"""What the searches and links of collector-config/jaeger-ui.json start from; every finding has them."""
 
 
 class Jaeger(BackendProcess):
