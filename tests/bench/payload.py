@@ -33,13 +33,16 @@ SESSIONS_EACH = 10
 SPANS_EACH = 10 * SESSIONS_EACH
 DISTINCT = 12
 MODULES = ("argparse", "asyncio", "collections", "csv", "difflib", "email", "http.client", "json", "logging", "zipfile")
+SYSTEM_PROMPTS = 3
+SERIAL = "00000000"
+"""Stands in every command and every user's text, and is another one in each request: nothing may come from a memo."""
 COMMANDS = (
-    "git status --short && git diff --stat",
-    "python -m pytest -q tests/test_{0}.py",
-    "grep -rn '{0}' src | head -20",
-    "sed -n '1,80p' src/{0}.py",
-    "ls -la build && cat build/{0}.log | tail -5",
-    "curl -s http://localhost:8000/{0} | jq .status",
+    "git status --short && git log -1 --stat {0}-{serial}",
+    "python -m pytest -q tests/test_{0}_{serial}.py",
+    "grep -rn '{0} {serial}' src | head -20",
+    "sed -n '1,80p' src/{0}_{serial}.py",
+    "ls -la build && cat build/{0}-{serial}.log | tail -5",
+    "curl -s http://localhost:8000/{0}/{serial} | jq .status",
 )
 
 
@@ -49,6 +52,8 @@ class Template(NamedTuple):
     request: bytes
     places: tuple[tuple[int, int], ...]
     """(offset, session)"""
+    serials: tuple[int, ...]
+    """Where the serial number of the request stands."""
 
 
 def templates() -> list[Template]:
@@ -65,6 +70,9 @@ def unique_requests(made: list[Template], start: int = 1) -> Iterator[bytes]:
         content = bytearray(template.request)
         for offset, session in template.places:
             content[offset : offset + 16] = (number * SESSIONS_EACH + session + (1 << 100)).to_bytes(16, "big")
+        serial = b"%08d" % number
+        for offset in template.serials:
+            content[offset : offset + 8] = serial
         yield bytes(content)
 
 
@@ -77,20 +85,23 @@ def _template(dice: random.Random, words: list[str]) -> Template:
     markers = [bytes([0xAA, session]) * 8 for session in range(SESSIONS_EACH)]
     spans = [span for marker in markers for span in _session(dice, words, marker)]
     request = request_for(*spans)
-    places = []
-    for session, marker in enumerate(markers):
-        offset = request.find(marker)
-        while offset >= 0:
-            places.append((offset, session))
-            offset = request.find(marker, offset + 16)
-    return Template(request, tuple(places))
+    places = [(offset, session) for session, marker in enumerate(markers) for offset in _offsets(request, marker)]
+    return Template(request, tuple(places), tuple(_offsets(request, SERIAL.encode())))
+
+
+def _offsets(content: bytes, wanted: bytes) -> Iterator[int]:
+    offset = content.find(wanted)
+    while offset >= 0:
+        yield offset
+        offset = content.find(wanted, offset + len(wanted))
 
 
 def _session(dice: random.Random, words: list[str], trace_id: bytes) -> list[Span]:
-    history: list[Message] = [system(_text(dice, words, 120)), user(_text(dice, words, 80))]
+    prompt = " ".join(words[dice.randrange(SYSTEM_PROMPTS) * 500 :][:120])
+    history: list[Message] = [system(prompt), user(f"{_text(dice, words, 80)} {SERIAL}")]
     spans: list[Span] = []
     for turn in range(5):
-        command = dice.choice(COMMANDS).format(dice.choice(words).strip("`'\".,()"))
+        command = dice.choice(COMMANDS).format(dice.choice(words).strip("`'\".,()"), serial=SERIAL)
         call_id = f"call_{trace_id[1]}_{turn}"
         answer = says(_text(dice, words, 200)) if turn == 4 else calls("bash", {"command": command}, call_id)
         spans.append(chat_span(list(history), answer, number=len(spans) + 1))
