@@ -21,12 +21,13 @@ _TAIL: Final = 48
 class Stream:
     """One conversation: how long its array was without the closing bracket, and how to recognise that much of it."""
 
-    __slots__ = ("_digest", "_length", "_seed", "_tail", "counts", "flaws")
+    __slots__ = ("_digest", "_hash", "_length", "_seed", "_tail", "counts", "flaws")
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self._length = 0
         self._digest = b""
+        self._hash = xxhash.xxh3_128(seed=seed)
         self._tail = ""
         self.counts: Counts = {}
         """How often this conversation has shown each content."""
@@ -40,17 +41,21 @@ class Stream:
         return other
 
     def remember(self, text: str) -> None:
-        """Note that this whole text has been read."""
+        """Note that this whole text has been read: the one that `unread` was asked about last."""
         text = text.rstrip()
         if text.endswith("]"):
+            self._hash.update(_bytes(text[self._length : -1]))
+            self._digest = self._hash.digest()
             self._length = len(text) - 1
             self._tail = text[-1 - _TAIL : -1]
-            self._digest = _digest(text[:-1], self._seed)
 
     def unread(self, text: str) -> str | None:
         """The JSON of what the text holds beyond what was read; None where it begins in another way."""
         length = self._length
-        if not length or not text.endswith(self._tail, 0, length) or _digest(text[:length], self._seed) != self._digest:
+        if not length or not text.endswith(self._tail, 0, length):
+            return None
+        self._hash = xxhash.xxh3_128(_bytes(text[:length]), seed=self._seed)
+        if self._hash.digest() != self._digest:
             return None
         rest = text[length:].lstrip()
         if rest.startswith(","):
@@ -88,5 +93,5 @@ class History:
         return Unread(text, fresh)
 
 
-def _digest(text: str, seed: int) -> bytes:
-    return xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"), seed)
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -36,12 +36,26 @@ NOTHING_FORGED = Forged((), frozenset(), 0)
 def forged(request: bytes, slices: Sequence[SpanSlice]) -> Forged:
     """Everything in the request that looks like a verdict of ours (each attribute and each span is one item)."""
     has_keys = KEY_PREFIX in request
-    if not has_keys and VERDICT_SCOPE not in request:
+    if not has_keys and not _names_verdict_scope(request, slices):
         return NOTHING_FORGED
     spans = _verdict_spans(request, slices)
     changes = list(removals(slices, spans))
     attributes = list(_attributes(request, slices, spans)) if has_keys else []
     return Forged((*changes, *attributes), spans, len(spans) + len(attributes))
+
+
+def _names_verdict_scope(request: bytes, slices: Sequence[SpanSlice]) -> bool:
+    """Whether our scope's name stands anywhere beside the spans of a ScopeSpans. Spans, the most of it, are skipped."""
+    position, scope_end = 0, 0
+    for _, _, span, scope, _ in slices:
+        if scope.end != scope_end:
+            if request.find(VERDICT_SCOPE, position, scope_end) >= 0:
+                return True
+            position, scope_end = scope.start, scope.end
+        if span.field > position and request.find(VERDICT_SCOPE, position, span.field) >= 0:
+            return True
+        position = span.end
+    return request.find(VERDICT_SCOPE, position, scope_end) >= 0
 
 
 def _verdict_spans(request: bytes, slices: Sequence[SpanSlice]) -> frozenset[int]:
