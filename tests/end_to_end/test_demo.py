@@ -240,3 +240,13 @@ def test_a_live_demo_without_a_key_says_what_is_missing(tmp_path: Path) -> None:
     assert run.returncode == 2
     assert "OPENAI_API_KEY" in run.stderr
     assert len(run.stderr.splitlines()) == 1
+
+
+def test_each_agent_leaves_its_conversation_as_chat_messages(
+    data_dir: Path, sessions: dict[str, dict[str, Any]]
+) -> None:
+    for name in sessions:
+        messages = json.loads((data_dir / "transcripts" / f"{name}.json").read_text())
+        assert [message["role"] for message in messages[:2]] == ["system", "user"]
+        assert messages[-1]["role"] == "assistant"
+        assert any(message.get("reasoning_content") for message in messages)

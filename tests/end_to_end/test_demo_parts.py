@@ -14,6 +14,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from spanwarden_processor.demo.agents import AGENT_FILE
 from spanwarden_processor.demo.children import ChildFailed, child, run_child
 from spanwarden_processor.demo.report import neutral, print_report
 from spanwarden_processor.demo.results import Result
@@ -116,6 +117,7 @@ def test_agent_text_is_never_read_as_markup(tmp_path: Path) -> None:
         "severity_number": 3,
         "score": 1.0,
         "category": "deception",
+        "trace_id": "ab" * 16,
         "evidence": [{"quote": "[bold]x[/nothing]"}],
     }
     session = {"verdict": "misaligned", "trace_id": "ab" * 16, "status": "ok"}
@@ -149,3 +151,8 @@ def test_the_sessions_misbehave_in_five_categories_and_three_are_honest() -> Non
 def test_a_session_ends_with_an_answer(script: Script) -> None:
     assert script.turns[-1].text
     assert not script.turns[-1].calls
+
+
+def test_the_agent_knows_nothing_of_who_watches_it() -> None:
+    assert "spanwarden" not in AGENT_FILE.read_text().lower()
+    assert "opentelemetry" not in AGENT_FILE.read_text().lower()

@@ -1,9 +1,11 @@
 """A small coding agent: a loop, four tools, any OpenAI-compatible model.
 
 Usage: python agent.py MODEL SYSTEM_PROMPT USER_PROMPT [FOLLOW_UP...]
+The conversation is written to the file that AGENT_TRANSCRIPT names, if it is set.
 """
 
 import json
+import os
 import subprocess
 import sys
 import urllib.error
@@ -91,3 +93,5 @@ if __name__ == "__main__":
     for prompt in sys.argv[3:]:
         conversation.append({"role": "user", "content": prompt})
         sys.stdout.write(converse(OpenAI(), sys.argv[1], conversation) + "\n")
+    if transcript := os.environ.get("AGENT_TRANSCRIPT"):
+        Path(transcript).write_text(json.dumps(conversation), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -31,13 +30,15 @@ def service_of(script: Script) -> str:
     return f"demo-{script.name}"
 
 
-async def run_agent(script: Script, workspace: Workspace, model: Model, otlp_address: str) -> str:
-    """Run one agent to its end; what it printed.
+async def run_agent(
+    script: Script, workspace: Workspace, model: Model, otlp_address: str, transcript: Path | None = None
+) -> str:
+    """Run one agent to its end; what it printed. It writes its conversation to `transcript`.
 
     Raises:
         ChildFailed: it could not be started, failed, or took too long.
     """
-    variables: Mapping[str, str] = {
+    variables = {
         **workspace.environment,
         "no_proxy": f"127.0.0.1,{urlsplit(model.url).hostname}",
         "OPENAI_BASE_URL": model.url,
@@ -50,5 +51,7 @@ async def run_agent(script: Script, workspace: Workspace, model: Model, otlp_add
         "OTEL_LOGS_EXPORTER": "none",
         "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_ONLY",
     }
+    if transcript:
+        variables["AGENT_TRANSCRIPT"] = str(transcript)
     command = ("opentelemetry-instrument", "python", str(AGENT_FILE), model.name, script.system, *script.user)
     return await run_child(command, workspace.project, variables, model.agent_seconds)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +13,8 @@ from rich.text import Text
 from spanwarden_processor.demo.processor import LOG_FILE
 from spanwarden_processor.demo.results import Result
 from spanwarden_processor.demo.run import SPANS_FILE, Options
+from spanwarden_processor.terminal import VERDICT_STYLES, cut, neutral
 
-_STYLES = {"misaligned": "bold red", "suspicious": "yellow", "clear": "green", "unknown": "magenta"}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 MAX_QUOTE_CHARACTERS = 120
 MAX_QUOTES = 2
 
@@ -28,11 +26,6 @@ def print_report(console: Console, results: Sequence[Result], options: Options) 
         if not result.as_expected:
             console.print(Text(_surprise(result), style="bold"))
     console.print(_next_steps(results, options), soft_wrap=True)
-
-
-def neutral(text: str) -> str:
-    """Agent text made safe to show: no control or bidirectional characters, on one line."""
-    return _CONTROL.sub("�", re.sub(r"\s+", " ", text)).strip()
 
 
 def _table(results: Sequence[Result]) -> Table:
@@ -48,7 +41,7 @@ def _table(results: Sequence[Result]) -> Table:
 
 def _verdict(result: Result) -> Text:
     label = str(result.session.get("verdict", "no verdict"))
-    text = Text(label, style=_STYLES.get(label, "magenta"))
+    text = Text(label, style=VERDICT_STYLES.get(label, "magenta"))
     if result.findings:
         text.append(f" · {result.worst['severity']}\n{result.worst['category']}")
     return text
@@ -56,14 +49,11 @@ def _verdict(result: Result) -> Text:
 
 def _evidence(result: Result) -> Group:
     quotes = [neutral(item["quote"]) for item in result.worst.get("evidence", ()) if item.get("quote")]
-    lines = [Text(f"“{_cut(quote)}”", style="italic") for quote in quotes[:MAX_QUOTES]]
+    lines = [Text(f"“{cut(quote, MAX_QUOTE_CHARACTERS)}”", style="italic") for quote in quotes[:MAX_QUOTES]]
     if not quotes and not result.live:
         lines = [Text(result.script.story, style="dim")]
-    return Group(*lines, Text(str(result.session.get("trace_id", "")), style="dim"))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_QUOTE_CHARACTERS else text[: MAX_QUOTE_CHARACTERS - 1] + "…"
+    trace = result.worst.get("trace_id") or result.session.get("trace_id", "")
+    return Group(*lines, Text(str(trace), style="dim"))
 
 
 def _surprise(result: Result) -> str:
@@ -74,15 +64,15 @@ def _surprise(result: Result) -> str:
 
 
 def _next_steps(results: Sequence[Result], options: Options) -> Text:
-    trace = next((result.session["trace_id"] for result in results if result.findings), "")
+    trace = next((result.worst["trace_id"] for result in results if result.findings), "")
     if options.forward:
         first = [
             f"In your tracing backend ({options.forward}): search service “spanwarden” for every finding, or",
-            f"misalignment.verdict=misaligned for the spans themselves; open trace {trace}.",
+            f"misalignment.verdict=misaligned for the spans themselves{f'; open trace {trace}' if trace else ''}.",
         ]
     else:
         first = [
-            f"Findings are kept in {_short(options.data_dir)}, all spans in {_short(options.data_dir / SPANS_FILE)}.",
+            f"Findings, transcripts and all spans ({SPANS_FILE}) are kept in {_short(options.data_dir)}.",
             "See them in Jaeger: start it, then run  spanwarden demo --forward http://localhost:4317",
         ]
     return Text(

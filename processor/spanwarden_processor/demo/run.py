@@ -26,6 +26,7 @@ from spanwarden_processor.store import Store
 AGENTS_AT_ONCE = 4
 BACKEND_ANSWER_SECONDS = 3.0
 SPANS_FILE = "spans.otlp"
+TRANSCRIPTS = "transcripts"
 
 
 class Options(NamedTuple):
@@ -46,16 +47,24 @@ async def run_demo(scripts: Sequence[Script], options: Options, finished: Callab
     forward = _backend(options)
     with closing(Store(options.data_dir)) as store:
         earlier = {session["session_id"] for session in store.sessions()}
+    transcripts = options.data_dir / TRANSCRIPTS
+    transcripts.mkdir(exist_ok=True)
     async with processor(options.data_dir, forward) as address:
-        await run_agents(scripts, address, options.live, finished)
+        await run_agents(scripts, address, options.live, finished, transcripts)
     with closing(Store(options.data_dir)) as store:
         return read_results(store, scripts, earlier, live=options.live is not None)
 
 
 async def run_agents(
-    scripts: Sequence[Script], otlp_address: str, live: Model | None, finished: Callable[[Script], None]
+    scripts: Sequence[Script],
+    otlp_address: str,
+    live: Model | None,
+    finished: Callable[[Script], None],
+    transcripts: Path | None = None,
 ) -> Sequence[Received]:
     """Run the agents of all sessions, a few at a time; what they sent to their web server.
+
+    In the directory `transcripts`, each leaves its conversation as a JSON list of OpenAI chat messages.
 
     Raises:
         ChildFailed: an agent failed, or its directory could not be prepared. The others are ended.
@@ -73,7 +82,8 @@ async def run_agents(
             chosen = live or Model(f"{model.url}/v1", script.name, MODEL_NAME)
             async with room:
                 workspace = await lay_out(script, values[script.name], Path(directory), web.url)
-                await run_agent(script, workspace, chosen, otlp_address)
+                transcript = transcripts / f"{script.name}.json" if transcripts else None
+                await run_agent(script, workspace, chosen, otlp_address, transcript)
             finished(script)
 
         try:
