@@ -47,6 +47,25 @@ def is_redacted(text: str) -> bool:
     return len(text) < REDACTED_CHARACTERS_MAX and _REDACTED.fullmatch(text) is not None
 
 
+def as_text(value: Any) -> str:
+    """Text of a structured value: that of its text parts where it is a list of those, else its JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, list) and value and all(isinstance(item, dict) and "text" in item for item in value):
+        return "\n".join(str(item["text"]) for item in value)
+    return json_of(value)
+
+
+def json_of(value: Any) -> str:
+    """The JSON of a value, its keys as they are. Raises `TypeError` for what JSON cannot say, an integer of 70 bits."""
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def spelled(value: Any) -> str:
+    """The one spelling of a value: keys in order, no spaces."""
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS).decode()
+
+
 def _lenient(text: str) -> Parsed:
     """What of a text that is no JSON can be read all the same."""
     text = _HALF_PAIR.sub(r"\\ufffd", text.encode("utf-8", "replace").decode())

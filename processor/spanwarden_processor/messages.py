@@ -10,9 +10,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
-import orjson
-
-from spanwarden_processor.json_care import REDACTED_CHARACTERS_MAX, Flaw, Parsed, is_redacted, parse
+from spanwarden_processor.json_care import (
+    REDACTED_CHARACTERS_MAX,
+    Flaw,
+    Parsed,
+    as_text,
+    is_redacted,
+    json_of,
+    parse,
+    spelled,
+)
 from spanwarden_processor.scoring_settings import Limits
 from spanwarden_processor.types import ReasoningKind, SpanRef, Step, StepKind, Trust
 
@@ -48,7 +55,7 @@ class Shown(NamedTuple):
     def step(self, span: SpanRef, time_ns: int) -> Step:
         """The step, shown first by this span."""
         kind, _, text, trust, tool, arguments, call_id, reasoning, _ = self
-        written = _json(arguments) if text is None else text
+        written = json_of(arguments) if text is None else text
         return Step(kind, written, span, time_ns, trust, tool, arguments, call_id, reasoning)
 
 
@@ -176,7 +183,7 @@ class MessageReader:
         if not isinstance(tool, str):
             reading.flaws.add("error")
             tool = ""
-        content = text if isinstance(arguments, str) or text == "" else _spelled(arguments)
+        content = text if isinstance(arguments, str) or text == "" else spelled(arguments)
         cut = bool(flaw) or reading.sender.cut or written is None
         reading.steps.append(
             Shown("tool_call", content or "", text, "untrusted", tool, arguments, _id(call_id), "none", cut)
@@ -187,7 +194,7 @@ class MessageReader:
         if written is None:
             return "", None, None
         if not isinstance(written, str):
-            return (None, written, None) if _is_small(written) else self._long(_json(written), written)
+            return (None, written, None) if _is_small(written) else self._long(json_of(written), written)
         flaw: Flaw | None = None
         arguments: Any = written
         if written.lstrip()[:1] in ("{", "[", '"'):
@@ -212,13 +219,13 @@ class MessageReader:
             if isinstance(value.value, str) and value.flaw is None:
                 text = content = value.value
             elif value.flaw is None:
-                content = _spelled(value.value)
+                content = spelled(value.value)
         cut = cut or reading.sender.cut
         reading.steps.append(Shown("tool_result", content, text, call_id=_id(call_id), cut=cut))
 
     def _text(self, value: Any, flaws: set[Flaw]) -> tuple[str, bool]:
         """A value as text, at most as long as a step may be, and whether it was cut."""
-        text = value if isinstance(value, str) else _as_text(value)
+        text = value if isinstance(value, str) else as_text(value)
         if len(text) > self.limits.step_characters:
             flaws.add("truncated")
             return self._cut(text), True
@@ -289,24 +296,6 @@ def _first(part: Mapping[str, Any], *keys: str) -> Any:
         if (value := part.get(key)) is not None:
             return value
     return None
-
-
-def _as_text(value: Any) -> str:
-    """Text of a structured value: that of its text parts where it is a list of those, else its JSON."""
-    if value is None:
-        return ""
-    if isinstance(value, list) and value and all(isinstance(item, dict) and "text" in item for item in value):
-        return "\n".join(str(item["text"]) for item in value)
-    return _json(value)
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-
-
-def _spelled(value: Any) -> str:
-    """The one spelling of a value: keys in order, no spaces."""
-    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS).decode()
 
 
 def _id(value: Any) -> str | None:

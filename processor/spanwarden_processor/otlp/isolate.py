@@ -14,7 +14,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from spanwarden_processor.errors import NotOtlp
 from spanwarden_processor.otlp.slices import RESOURCE_SPANS, SCOPE_SPANS, SPANS, SpanSlice, span_slices
-from spanwarden_processor.otlp.split import only_spans, shell, without_spans
+from spanwarden_processor.otlp.split import Shells, only_spans, shell, without_spans
 from spanwarden_processor.otlp.wire import Frame, MalformedWire, length_delimited
 
 _REPEATED_BYTES_MAX = 1 << 20
@@ -75,15 +75,16 @@ def _bad_pieces(request: bytes, bad: Sequence[SpanSlice], hopeless: set[int]) ->
     """Every bad span alone, but for those that are hopeless or too many for what may be repeated: by resource."""
     spare_bytes = _REPEATED_BYTES_MAX
     together = []
+    shells: Shells = {}
     for part in bad:
         if part.frame.start in hopeless or spare_bytes <= 0:
             together.append(part)
             continue
-        piece = only_spans(request, [part])
+        piece = only_spans(request, [part], shells)
         spare_bytes -= len(piece) - (part.frame.end - part.frame.field)
         yield piece
     for _, parts in groupby(together, lambda part: part.resource.start):
-        yield only_spans(request, parts)
+        yield only_spans(request, parts, shells)
 
 
 def _span_parses(request: bytes, span: Frame) -> bool:

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import TypeAlias
 
 from spanwarden_processor.otlp.patch import Change, apply, patch_for
 from spanwarden_processor.otlp.slices import RESOURCE_SPANS, SCOPE_SPANS, SPANS, SpanSlice, span_slices
 from spanwarden_processor.otlp.wire import LENGTH_DELIMITED, Frame, fields, length_delimited
+
+Shells: TypeAlias = dict[int, bytes]
+"""What stands around spans, by where the message that holds it begins."""
 
 _HEAD_BYTES_MAX = 6
 """A tag of one byte and a length of up to five."""
@@ -51,13 +55,24 @@ def _largest_without_kept(part: SpanSlice, kept_scopes: set[int], kept_resources
     return (part.frame, part.scope, part.resource)
 
 
-def only_spans(request: bytes, slices: Iterable[SpanSlice]) -> bytes:
-    """A request that holds these spans (neighbours stay together) under their resources and scopes."""
+def only_spans(request: bytes, slices: Iterable[SpanSlice], shells: Shells | None = None) -> bytes:
+    """A request that holds these spans (neighbours stay together) under their resources and scopes.
+
+    `shells` remembers what surrounds them, for the next request made of the same one.
+    """
+    known = {} if shells is None else shells
     return b"".join(
         length_delimited(
             RESOURCE_SPANS,
-            shell(request, resource, SCOPE_SPANS)
-            + b"".join(_scope_with(request, scope, spans) for scope, spans in groupby(parts, lambda part: part.scope)),
+            _shell(known, request, resource, SCOPE_SPANS)
+            + b"".join(
+                length_delimited(
+                    SCOPE_SPANS,
+                    _shell(known, request, scope, SPANS)
+                    + b"".join(request[span.frame.field : span.frame.end] for span in spans),
+                )
+                for scope, spans in groupby(parts, lambda part: part.scope)
+            ),
         )
         for resource, parts in groupby(slices, lambda part: part.resource)
     )
@@ -76,7 +91,8 @@ def split(request: bytes, max_bytes: int) -> list[bytes]:
     """Requests of at most `max_bytes` that together hold the same spans; a larger one holds a single span."""
     if len(request) <= max_bytes:
         return [request]
-    return [only_spans(request, group) for group in _groups(request, max_bytes)]
+    shells: Shells = {}
+    return [only_spans(request, group, shells) for group in _groups(request, max_bytes, shells)]
 
 
 def halve(request: bytes) -> tuple[bytes, bytes]:
@@ -88,16 +104,14 @@ def halve(request: bytes) -> tuple[bytes, bytes]:
     return only_spans(request, slices[:middle]), only_spans(request, slices[middle:])
 
 
-def _groups(request: bytes, max_bytes: int) -> Iterator[list[SpanSlice]]:
+def _groups(request: bytes, max_bytes: int, shells: Shells) -> Iterator[list[SpanSlice]]:
     """Runs of spans that fill a request without passing `max_bytes`."""
-    shell_bytes: dict[int, int] = {}
     group: list[SpanSlice] = []
     size = 0
     for part in span_slices(request):
-        resource_bytes = _shell_bytes(shell_bytes, request, part.resource, SCOPE_SPANS)
-        scope_bytes = _shell_bytes(shell_bytes, request, part.scope, SPANS)
-        span_bytes = part.frame.end - part.frame.field
-        added = span_bytes
+        resource_bytes = _HEAD_BYTES_MAX + len(_shell(shells, request, part.resource, SCOPE_SPANS))
+        scope_bytes = _HEAD_BYTES_MAX + len(_shell(shells, request, part.scope, SPANS))
+        added = span_bytes = part.frame.end - part.frame.field
         if not group or group[-1].scope is not part.scope:
             added += scope_bytes
         if not group or group[-1].resource is not part.resource:
@@ -111,12 +125,7 @@ def _groups(request: bytes, max_bytes: int) -> Iterator[list[SpanSlice]]:
         yield group
 
 
-def _shell_bytes(known: dict[int, int], request: bytes, frame: Frame, children: int) -> int:
+def _shell(known: Shells, request: bytes, frame: Frame, children: int) -> bytes:
     if frame.start not in known:
-        known[frame.start] = _HEAD_BYTES_MAX + len(shell(request, frame, children))
+        known[frame.start] = shell(request, frame, children)
     return known[frame.start]
-
-
-def _scope_with(request: bytes, scope: Frame, spans: Iterable[SpanSlice]) -> bytes:
-    content = b"".join(request[span.frame.field : span.frame.end] for span in spans)
-    return length_delimited(SCOPE_SPANS, shell(request, scope, SPANS) + content)
