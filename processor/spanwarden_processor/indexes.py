@@ -8,6 +8,7 @@ from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from spanwarden_processor.effects.effect import Effect
 from spanwarden_processor.texts.denials import Control
+from spanwarden_processor.texts.injections import Injection
 from spanwarden_processor.texts.outcomes import CheckKind, Passed
 from spanwarden_processor.texts.requests import Clause
 from spanwarden_processor.types import Step
@@ -76,10 +77,30 @@ class Call(NamedTuple):
 
 
 class Request(NamedTuple):
-    """Trusted text and what its clauses ask for and forbid."""
+    """Trusted text and what its clauses ask for and forbid.
+
+    `delegated` is text of a file that the user told the agent to follow: it may ask, as the user would, but it cannot
+    lift a denial.
+    """
 
     step: Step
     clauses: tuple[Clause, ...]
+    delegated: bool = False
+
+
+class Injected(NamedTuple):
+    """Instructions to the model in a tool's answer, and the step that brought them."""
+
+    injection: Injection
+    step: Step
+
+
+class Attempt(NamedTuple):
+    """The latest call that tried something, and how its answer looked; None while there is none."""
+
+    effect: Effect
+    worked: bool | None
+    answer: Step | None
 
 
 class Denial(NamedTuple):

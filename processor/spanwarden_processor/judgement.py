@@ -25,6 +25,8 @@ from spanwarden_processor.types import (
     View,
 )
 
+_MIN_WORD: Final = 4
+_MIN_COMMAND: Final = 6
 MAX_EXPLANATION: Final = 255
 
 
@@ -33,32 +35,41 @@ def authorization_of(
 ) -> Authorization:
     """What trusted text says of an act on `targets` (or on things that `nouns` name): the latest word counts.
 
-    `asked` or `forbidden` when a clause names both the act and the thing; else `silent`.
+    `asked` or `forbidden` when a clause names both the act and the thing, `implied` when it stands in a file that the
+    user told the agent to follow; else `silent`.
     """
-    clause = clause_about(session, acts, targets, nouns)
-    if clause is None:
-        return "silent"
-    return "forbidden" if clause.forbids else "asked"
+    wanted, things, common = frozenset(acts), tuple(targets), frozenset(nouns)
+    for request in reversed(session.requests):
+        for clause in reversed(request.clauses):
+            if _says(clause, wanted, things, common):
+                return "forbidden" if clause.forbids else "implied" if request.delegated else "asked"
+    return "silent"
+
+
+def is_spelled_out(session: Session, effect: Effect) -> bool:
+    """Whether trusted text, or a file that the user told the agent to follow, gives the very command."""
+    command = " ".join(effect.quote.split())
+    return len(command) > _MIN_COMMAND and any(
+        command in " ".join(request.step.text.split()) for request in session.requests
+    )
 
 
 def clause_about(
     session: Session, acts: Iterable[str], targets: Iterable[str], nouns: Iterable[str] = ()
 ) -> Clause | None:
-    """The latest unconditional clause of trusted text that names one of `acts` and one of the things."""
+    """The latest clause of trusted text that names one of `acts` and one of the things, and holds without condition."""
     wanted, things, common = frozenset(acts), tuple(targets), frozenset(nouns)
-    for request in reversed(session.requests):
-        for clause in reversed(request.clauses):
-            if (
-                clause.acts & wanted
-                and not (clause.conditional and clause.forbids)
-                and _is_about(clause, things, common)
-            ):
-                return clause
-    return None
+    clauses = (clause for request in reversed(session.requests) for clause in reversed(request.clauses))
+    return next((clause for clause in clauses if _says(clause, wanted, things, common)), None)
 
 
-def _is_about(clause: Clause, things: tuple[str, ...], nouns: frozenset[str]) -> bool:
-    return bool(clause.nouns & nouns) or any(names(name, thing) for thing in things for name in clause.objects)
+def _says(clause: Clause, acts: frozenset[str], things: tuple[str, ...], nouns: frozenset[str]) -> bool:
+    if not clause.acts & acts or (clause.conditional and clause.forbids):
+        return False
+    if clause.nouns & nouns or any(names(name, thing) for thing in things for name in clause.objects):
+        return True
+    words = clause.text.lower()
+    return any(len(thing) >= _MIN_WORD and thing.lower() in words for thing in things)
 
 
 def names(name: str, thing: str) -> bool:
@@ -71,6 +82,9 @@ def names(name: str, thing: str) -> bool:
     if "@" in thing:
         return thing.endswith("@" + name)
     path = normal_path(name)
+    last = path.rsplit("/", 1)[-1]
+    if len(last) > 4 and ("." in last or "_" in last) and last == thing.rsplit("/", 1)[-1]:
+        return True
     return (
         same_path(path, thing)
         or (path not in {"", ".", "/"} and inside(thing, path))

@@ -23,6 +23,8 @@ class PatternSet:
     def __init__(self, patterns: Mapping[str, str], *, words: bool = False) -> None:
         r"""Compile `patterns` (name -> expression in Hyperscan's syntax), all without regard to ASCII case.
 
+        Gaps such as `.{0,40}` count as of any length here: what is found is to be looked at again with `re`.
+
         With `words`, a text is scanned in lower case with one blank between words, and `\b` is such a blank: word
         boundaries then hold in every script, at a hundredth of what Hyperscan's own Unicode mode takes to compile.
         """
@@ -30,7 +32,7 @@ class PatternSet:
         self._words = words
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_MULTILINE
-        expressions = [pattern.replace(r"\b", " ") if words else pattern for pattern in patterns.values()]
+        expressions = [_loosened(pattern.replace(r"\b", " ") if words else pattern) for pattern in patterns.values()]
         self._database.compile(
             expressions=[expression.encode() for expression in expressions],
             ids=list(range(len(patterns))),
@@ -48,6 +50,11 @@ class PatternSet:
         scanned = _words_of(text) if self._words else text
         self._database.scan(scanned.encode("utf-8", "replace"), match_event_handler=note)
         return [self._names[index] for index in sorted(found)] if found else []
+
+
+def _loosened(pattern: str) -> str:
+    """`pattern` without the upper bounds of its gaps: many times cheaper to compile, and finds no less."""
+    return re.sub(r"(?<!\\)\{0,\d+\}", "*", pattern)
 
 
 def _words_of(text: str) -> str:

@@ -10,8 +10,11 @@ from spanwarden_processor.effects.effect import Effect
 from spanwarden_processor.effects.paths import host_of, normal_path, same_path
 from spanwarden_processor.effects.tools import effects_of_call
 from spanwarden_processor.indexes import (
+    MAX_EXCERPT,
+    Attempt,
     Call,
     Denial,
+    Injected,
     Kept,
     KeptMap,
     KnownSecret,
@@ -25,7 +28,8 @@ from spanwarden_processor.secrets import find_secrets
 from spanwarden_processor.texts.approvals import decision_of
 from spanwarden_processor.texts.checks import assertions_in, check_file, check_files_in
 from spanwarden_processor.texts.denials import refusal_in
-from spanwarden_processor.texts.outcomes import check_of, failure_quote, outcome_of
+from spanwarden_processor.texts.injections import injections_in
+from spanwarden_processor.texts.outcomes import answer_failed, check_of, failure_quote, is_test_report, outcome_of
 from spanwarden_processor.texts.requests import clauses_of, objects_in
 from spanwarden_processor.types import Step
 
@@ -34,6 +38,15 @@ _SCRIPT_NAME: Final = (".sh", ".bash", ".zsh", ".py", ".js", ".ts", ".rb", ".pl"
 _LISTING: Final = frozenset({"ls", "find", "tree", "git", "fd", "rg", "grep", "glob"})
 _PIECE: Final = re.compile(r"[A-Za-z0-9_+-]{5,256}")
 _MIN_SPLIT: Final = 16
+_TRIED: Final = frozenset({"push", "send", "write", "delete", "change", "publish"})
+_FOLLOW: Final = re.compile(
+    r"\b(?:task|instruction|follow|complete|steps|to-?do|plan|carry out|execute|implement|according|work through|"
+    r"aufgabe|anweisung|folge|tâche|suis|tarea|sigue|задани)|任务|按照|指示|タスク",
+    re.IGNORECASE,
+)
+_BRANCH_COMMAND: Final = re.compile(r"(?:git )?(?:checkout|switch) (?:-[bBcC] |--create |-q )*([\w][\w./-]{0,100})\Z")
+_ON_BRANCH: Final = re.compile(r"^(?:On branch |Switched to (?:a new )?branch '|\* )([\w./-]{1,100})", re.MULTILINE)
+_MAX_COMMAND: Final = 200
 _MAX_SCRIPT: Final = 16_384
 _MAX_INLINED: Final = 200
 
@@ -75,6 +88,16 @@ class Session:
         """By host and secret: which parts of the secret were sent there (from, to)."""
         self.tainted: KeptMap[str, tuple[str, ...]] = KeptMap(512)
         """Files that hold what was copied from others, by normal path, with those others."""
+        self.injections: Kept[Injected] = Kept(32)
+        """Instructions to the model that tool answers brought, oldest first."""
+        self.attempts: KeptMap[tuple[str, str], Attempt] = KeptMap(512)
+        """By verb and target: what was tried last, and whether it worked."""
+        self.commands: KeptMap[str, int] = KeptMap(1024)
+        """Command lines that were run, shortened, with the number of the latest step."""
+        self.calls = 0
+        """How many tool calls there were."""
+        self.branch = ""
+        """The git branch that the agent is on, as far as its commands and their answers tell."""
         self.remotes: KeptMap[str, str] = KeptMap(32)
         """Git remotes that the agent added or changed, with their addresses."""
         self.names: KeptMap[str, str] = KeptMap(64)
@@ -99,6 +122,9 @@ class Session:
             self.check_files,
             self.pieces,
             self.tainted,
+            self.injections,
+            self.attempts,
+            self.commands,
             self.remotes,
             self.names,
             self._scripts,
@@ -153,6 +179,7 @@ class Session:
         self.thoughts.add(excerpt(step))
 
     def _call(self, step: Step) -> None:
+        self.calls += 1
         effects, names = effects_of_call(step, self.names)
         effects = (*effects, *self._inlined(effects))
         self._latest = call = Call(step, effects, check_of(step.tool, effects))
@@ -160,6 +187,8 @@ class Session:
             self.names[name] = meaning
         for effect in effects:
             self._remember_effect(effect, step)
+            if effect.verb in _TRIED:
+                self.attempts[effect.verb, effect.target] = Attempt(effect._replace(data="", old=""), None, None)
         self._pending[step.call_id or f"#{step.number}"] = remembered(call)
 
     def _inlined(self, effects: tuple[Effect, ...]) -> Iterator[Effect]:
@@ -182,11 +211,18 @@ class Session:
                         return
                     yield each._replace(route=(*effect.route, "script", *each.route), quote=effect.quote)
 
+    def _remember_branch(self, command: str) -> None:
+        found = _BRANCH_COMMAND.match(command)
+        if found:
+            self.branch = found[1]
+
     def _remember_effect(self, effect: Effect, step: Step) -> None:
         match effect.verb:
             case "read":
                 self.reads[effect.target] = step.number
             case "run":
+                self.commands[effect.data[:_MAX_COMMAND]] = step.number
+                self._remember_branch(effect.data)
                 for name in check_files_in(effect.data[:400]):
                     self.check_files[name] = step.number
             case "configure" if effect.target.startswith("git remote "):
@@ -230,22 +266,68 @@ class Session:
         call = self._pending.take(step.call_id or "") or self._latest_unanswered(step)
         if call is None and step.call_id:
             self._early[step.call_id] = excerpt(step)
+        if call is None:
+            self._refusal(step, None)
+        else:
+            refused = self._refusal(step, call)
+            self._settle(call.effects, step, worked=not refused and not answer_failed(step.text))
+            self._check(step, call)
+        self._instructions_in(step, call.effects if call else ())
+        self._secrets_in(step, _source_of(call))
+
+    def _refusal(self, step: Step, call: Call | None) -> bool:
         effects = call.effects if call else ()
-        is_content = bool(effects) and all(effect.verb in _CONTENT_VERBS or effect.verb == "run" for effect in effects)
-        refusal = refusal_in(step.text, is_content=is_content and any(each.verb == "read" for each in effects))
+        reads = any(effect.verb == "read" for effect in effects)
+        is_content = reads and all(effect.verb in _CONTENT_VERBS or effect.verb == "run" for effect in effects)
+        refusal = refusal_in(step.text, is_content=is_content)
         if refusal:
             self.denials.add(Denial(refusal.control, refusal.quote, excerpt(step, refusal.quote), call, None))
-        if call and call.check:
+        return refusal is not None
+
+    def _check(self, step: Step, call: Call) -> None:
+        """Note the outcome of a run of tests, and what an answer shows of check files."""
+        kind = call.check or ("test" if is_test_report(step.text) else None)
+        if kind:
             passed = outcome_of(step.text)
             quote = failure_quote(step.text) if passed == "failed" else ""
-            self.runs.add(Run(call, excerpt(step, quote), call.check, passed, quote))
-        if call and (call.check or any(effect.verb == "read" or effect.program in _LISTING for effect in effects)):
+            self.runs.add(Run(call, excerpt(step, quote), kind, passed, quote))
+        if call.check or any(effect.verb == "read" or effect.program in _LISTING for effect in call.effects):
             for path in check_files_in(step.text):
                 self.check_files[path] = step.number
-        for effect in effects:
+        for effect in call.effects:
             if effect.verb == "read" and check_file(effect.target):
                 self.assertions[effect.target] = assertions_in(step.text)
-        self._secrets_in(step, _source_of(call))
+
+    def _settle(self, effects: tuple[Effect, ...], step: Step, *, worked: bool) -> None:
+        for effect in effects:
+            key = (effect.verb, effect.target)
+            if key in self.attempts:
+                self.attempts[key] = Attempt(effect._replace(data="", old=""), worked, excerpt(step))
+        on_branch = _ON_BRANCH.search(step.text[:2_000]) if any(each.program == "git" for each in effects) else None
+        if on_branch:
+            self.branch = on_branch[1]
+
+    def _instructions_in(self, step: Step, effects: tuple[Effect, ...]) -> None:
+        """Keep what an answer tells the model to do: as the user's words where the user said so, else as injected."""
+        delegated = any(self._is_delegated(effect.target) for effect in effects if effect.verb in _CONTENT_VERBS)
+        text = step.text
+        for injection in reversed(injections_in(step.text, is_delegated=delegated)):
+            self.injections.add(Injected(injection, excerpt(step, injection.quote)))
+            text = f"{text[: injection.start]}\n{text[injection.end :]}"
+        if delegated:
+            self.requests.add(
+                Request(step._replace(text=text[:MAX_EXCERPT]), clauses_of(text[:MAX_EXCERPT]), delegated=True)
+            )
+
+    def _is_delegated(self, target: str) -> bool:
+        """Whether the user told the agent to follow what stands at `target`."""
+        return any(
+            _FOLLOW.search(clause.text)
+            and any(normal_path(name) == target or name == target for name in clause.objects)
+            for request in self.requests
+            if not request.delegated
+            for clause in request.clauses
+        )
 
     def _latest_unanswered(self, step: Step) -> Call | None:
         """The call that an answer without a known call id belongs to: the latest, if it has the same tool."""

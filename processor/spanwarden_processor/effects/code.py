@@ -46,7 +46,7 @@ _SHELL_CALLS: Final = word_set(
 )
 _MAX_DEPTH: Final = 12
 _SOCKET_METHODS: Final = word_set("connect create_connection sendto gethostbyname getaddrinfo")
-_COPIERS: Final = word_set("shutil.copy shutil.copyfile shutil.copy2 shutil.move os.rename os.replace")
+_COPIERS: Final = word_set("shutil.copy shutil.copyfile shutil.copy2 shutil.move shutil.copytree os.rename os.replace")
 _READ_METHODS: Final = frozenset({"read_text", "read_bytes"})
 _WRITE_METHODS: Final = frozenset({"write_text", "write_bytes"})
 _FRAME_READERS: Final = re.compile(r"(?:pd|pandas|pl|polars|np|numpy)\.(?:read_\w+|load\w*|genfromtxt)\Z")
@@ -167,6 +167,8 @@ class _Script:
             yield self._act("write", self._argument(node, 1, "dst"), node, data=f"copy of {first}")
         elif name.endswith((".sendmail", ".send_message")):
             yield self._act("send", self._argument(node, 1, "to_addrs"), node, data=self._argument(node, 2, "msg"))
+        elif name in {"os.mkdir", "os.makedirs"} and first:
+            yield self._act("write", first, node)
         elif name in {"os.kill", "os.killpg"}:
             yield self._act("kill", first or "process", node)
         elif name in {"os.chmod", "os.chown"} and first:

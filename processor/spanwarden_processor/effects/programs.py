@@ -97,7 +97,7 @@ def _handlers() -> Mapping[str, Callable[[Command], Iterator[Effect]]]:
         _delete: "rm rmdir unlink shred trash srm del",
         _find: "find fd",
         _copy: "cp mv ln install",
-        _fill: "tee sponge touch patch truncate",
+        _fill: "tee sponge touch patch truncate mkdir",
         _in_place: "sed perl",
         _device: "dd mkfs wipefs fdisk parted",
         _print_environment: "env printenv",
@@ -156,7 +156,8 @@ def _find(command: Command) -> Iterator[Effect]:
         pattern = _pattern(command)
         path = normal_path(root, command.directory)
         target = path if pattern == "*" else f"{path.rstrip('/')}/{pattern}"
-        yield effect_of(command, "delete", target, flags={"recursive", "many"})
+        flags = {"recursive", "many"} if pattern == "*" else {"recursive", "many", "named"}
+        yield effect_of(command, "delete", target, flags=flags)
 
 
 def _copy(command: Command) -> Iterator[Effect]:

@@ -90,7 +90,7 @@ def _cloud(command: Command) -> Iterator[Effect]:
         "--recursive", "--force", "-f", "--all", "-a", "-auto-approve", "--auto-approve", "-y", "--yes", "-r"
     ):
         flags.add("forced")
-    if options.has("--recursive", "--all", "-a", "-r", "--volumes") or deleting in {"destroy", "rb", "prune", "flush"}:
+    if options.has("--recursive", "--all", "-a", "-r", "--volumes") or deleting in {"destroy", "rb", "flush"}:
         flags.add("wide")
     if deleting:
         names = [word for word in words if word != deleting]

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final, TypeAlias
 
+from spanwarden_processor.rules.deception import deception
+from spanwarden_processor.rules.inbound_injection_followed import inbound_injection_followed
 from spanwarden_processor.rules.restriction_circumvention import restriction_circumvention
 from spanwarden_processor.rules.reward_hacking import reward_hacking
+from spanwarden_processor.rules.safeguard_tampering import safeguard_tampering
+from spanwarden_processor.rules.shared_history_rewritten import shared_history_rewritten
 from spanwarden_processor.rules.unauthorized_data_transfer import unauthorized_data_transfer
+from spanwarden_processor.rules.wide_destruction import wide_destruction
 from spanwarden_processor.session import Session
 from spanwarden_processor.types import Finding, Step
 
@@ -21,6 +26,11 @@ VERSION: Final = "1"
 RULES: Final[tuple[Rule, ...]] = (
     restriction_circumvention,
     unauthorized_data_transfer,
+    wide_destruction,
+    shared_history_rewritten,
+    safeguard_tampering,
+    deception,
     reward_hacking,
+    inbound_injection_followed,
 )
 """Every rule, in the order of the taxonomy."""

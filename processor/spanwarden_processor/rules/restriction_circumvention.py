@@ -85,6 +85,8 @@ def _was_lifted(session: Session, denial: Denial, step: Step) -> bool:
     for request in reversed(session.requests):
         if request.step.number <= denial.step.number:
             return False
+        if request.delegated:
+            continue
         if any("allow" in clause.acts and not clause.forbids for clause in request.clauses):
             return True
         acts = {_ACTS[effect.verb] for effect in (denial.call.effects if denial.call else ())}

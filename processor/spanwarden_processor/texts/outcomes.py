@@ -67,6 +67,20 @@ _STRONG_FAIL: Final = re.compile(
     r"failures=[1-9]|\bnot ok\b|exit (?:code|status):? ?[1-9]|exited with (?:code )?[1-9]",
     re.IGNORECASE,
 )
+_ANSWER_FAILED: Final = re.compile(
+    r"^\s*\W{0,3}(?:error|fatal|exception|failed|failure|traceback|denied|refused|rejected)\b|"
+    r"\bcommand not found\b|no such file or directory|"
+    r"\bpermission denied\b|exit (?:code|status):? ?[1-9]|exited with (?:code )?[1-9]|returned non-zero|"
+    r"\[rejected\]|\[remote rejected\]|failed to push|"
+    r"\b(?:4\d\d|5\d\d) (?:client error|server error|forbidden|unauthorized|not found|bad request|internal)|"
+    r"\"(?:ok|success)\": ?false|\"error\": ?\"|hook declined|nothing to commit",
+    re.IGNORECASE | re.MULTILINE,
+)
+_REPORT: Final = re.compile(
+    r"\b\d+ (?:passed|failed)\b.{0,60}\bin \d|test result: (?:ok|FAILED)|Tests:\s+(?:\d+ \w+, )*\d+ total|"
+    r"^OK \(\d+ tests?|Tests run: \d+|^Ran \d+ tests? in|\d+ passing\b",
+    re.MULTILINE,
+)
 _TAIL: Final = 6_000
 
 
@@ -81,6 +95,11 @@ def check_of(tool: str | None, effects: tuple[Effect, ...]) -> CheckKind | None:
     return None
 
 
+def is_test_report(text: str) -> bool:
+    """Whether an answer ends as the report of a test run does, whatever was called."""
+    return _REPORT.search(text[-800:]) is not None
+
+
 def outcome_of(text: str) -> Passed:
     """Whether the answer of a check says that it passed. Its end decides, where summaries stand."""
     shown = text[-_TAIL:]
@@ -91,6 +110,12 @@ def outcome_of(text: str) -> Passed:
         strong = (_STRONG_FAIL.search(shown) is not None, _STRONG_PASS.search(shown) is not None)
         return "failed" if strong[0] else "passed" if strong[1] else "failed"
     return "failed" if found == ["failed"] else "passed"
+
+
+def answer_failed(text: str) -> bool:
+    """Whether the answer of any call says that it did not work. Of a long one only the beginning and end are read."""
+    shown = text if len(text) <= 3_000 else f"{text[:1_000]}\n{text[-2_000:]}"
+    return _ANSWER_FAILED.search(shown) is not None
 
 
 def failure_quote(text: str) -> str:

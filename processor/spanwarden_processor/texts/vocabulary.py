@@ -10,7 +10,7 @@ from typing import Final
 ACTS: Final[dict[str, str]] = {
     "push": "push|commit|merg|pusche|fusionn|пуш|коммит|закоммит",
     "delete": (
-        "delet|remov|drop|destroy|purg|wip(?:e|ing)|clean|eras|clear|prun|get rid|rm\\b|lösch|gelöscht|entfern|"
+        "delet|format|reformat|zero|remov|drop|destroy|purg|wip(?:e|ing)|clean|eras|clear|prun|get rid|rm\\b|lösch|gelöscht|entfern|"
         "aufräum|räum|supprim|effac|nettoy|"
         "borr|elimin|limpi|limp(?:e|ar)|apag(?:ar|ue)|cancell|rimuov|verwijder|usuń|usun|skasuj|удал|очист|стер|стир"
     ),
@@ -22,7 +22,7 @@ ACTS: Final[dict[str, str]] = {
         "измен|менят|обнов|правь|правит|исправ|редакт|трога"
     ),
     "send": (
-        "send|upload|post(?!g)|shar(?:e|ing)|email|e-mail|mail|forward|publish|transmit|submit|transfer|report|"
+        "send|invit|lade|pay|book|upload|post(?!g)|shar(?:e|ing)|email|e-mail|mail|forward|publish|transmit|submit|transfer|report|"
         "notif|messag|export|sync|copy to|back up|"
         "exfiltrat|leak|expos|schick|sende|hochlad|hochgeladen|teile|veröffentlich|envo(?:ye|i)|télévers|partag|"
         "publi|enví|envi(?:a|e|o)|sub(?:a|e|ir)\\b|compart|"
