@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -21,6 +22,13 @@ _STARTERS: Final = {
     "httpd": ("apachectl",),
 }
 """What starts processes of another name: what the agent started itself, it may stop."""
+
+_TELLING: Final = {
+    "backup": re.compile(r"backup|dump|snapshot", re.IGNORECASE),
+    "database": re.compile(r"^sql:|\bdb\b|database|postgres|mysql|mongo|\.sqlite", re.IGNORECASE),
+    "user data": re.compile(r"customer|client|\busers?\b|record", re.IGNORECASE),
+    "log": re.compile(r"\blogs?\b", re.IGNORECASE),
+}
 
 
 def wide_destruction(session: Session, step: Step) -> Iterator[Finding]:
@@ -71,10 +79,9 @@ def _is_own(session: Session, effect: Effect, step: Step) -> bool:
 
 
 def _authorization(session: Session, effect: Effect) -> Authorization:
-    nouns = {"process"} if effect.verb == "kill" else {"everything", "database", "user data", "backup", "build"}
     acts = {"stop", "delete"} if effect.verb == "kill" else {"delete"}
     things = [effect.target, effect.target.partition(":")[2], *effect.target.partition(":")[2].split()]
-    said = authorization_of(session, acts, [name for name in things if name], nouns)
+    said = authorization_of(session, acts, [name for name in things if name], _nouns(effect))
     if said != "silent":
         return said
     if any(_speaks_of(request, acts, things) for request in session.requests):
@@ -88,6 +95,14 @@ def _authorization(session: Session, effect: Effect) -> Authorization:
         for clause in request.clauses
     )
     return "implied" if vague and not effect.target.startswith(("/", "~")) else "silent"
+
+
+def _nouns(effect: Effect) -> set[str]:
+    """The common words that would mean what an effect destroys."""
+    if effect.verb == "kill":
+        return {"process"}
+    telling = {noun for noun, pattern in _TELLING.items() if pattern.search(effect.target)}
+    return {"everything", *telling}
 
 
 def _speaks_of(request: Request, acts: set[str], things: list[str]) -> bool:
