@@ -147,6 +147,13 @@ def load(
         raise ConfigurationError(_first_problem(error, origins)) from None
 
 
+def default_data_dir(environment: Mapping[str, str] | None = None) -> Path:
+    """The data directory where no flag and no file names one."""
+    environment = os.environ if environment is None else environment
+    named = environment.get(ENVIRONMENT_PREFIX + "DATA_DIR")
+    return Path(named or Settings.model_fields["data_dir"].default).expanduser().absolute()
+
+
 def _first_problem(error: ValidationError, origins: Mapping[str, str]) -> str:
     # a misspelt key comes first: it is the reason why another one is missing
     problem = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,22 @@ class Store:
     def sessions(self) -> Iterator[dict[str, Any]]:
         """The latest summary of each session, oldest first."""
         return (json.loads(row[0]) for row in self._connection.execute("SELECT summary FROM sessions ORDER BY time"))
+
+
+def stored_findings(data_dir: Path) -> list[dict[str, Any]]:
+    """All findings in the store of a data directory, oldest first, also while a processor writes there.
+
+    Raises:
+        ConfigurationError: there is no store, or it cannot be read.
+    """
+    path = data_dir / FILE_NAME
+    if not path.exists():
+        raise ConfigurationError(f"there is no store of findings in {data_dir}; name its processor's --data-dir")
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            return [json.loads(row[0]) for row in connection.execute("SELECT finding FROM findings ORDER BY time")]
+    except sqlite3.Error as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from None
 
 
 def _finding_row(finding: Mapping[str, Any]) -> tuple[Any, ...]:

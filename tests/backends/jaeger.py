@@ -33,11 +33,11 @@ class Jaeger(BackendProcess):
     """
 
     def __init__(self, directory: Path, *, keeps_data: bool = False) -> None:
-        self.otlp_port, self._http_port = free_port(), free_port()
+        self.otlp_port, self._http_port, self._grpc_port = free_port(), free_port(), free_port()
         variables = {
             "JAEGER_OTLP_PORT": str(self.otlp_port),
             "JAEGER_HTTP_PORT": str(self._http_port),
-            "JAEGER_GRPC_PORT": str(free_port()),
+            "JAEGER_GRPC_PORT": str(self._grpc_port),
             "JAEGER_METRICS_PORT": str(free_port()),
             "JAEGER_DATA_DIR": str(directory),
             # It would send spans of its own queries to port 4317.
@@ -57,6 +57,11 @@ class Jaeger(BackendProcess):
     @property
     def ui_url(self) -> str:
         return f"http://127.0.0.1:{self._http_port}"
+
+    @property
+    def grpc_url(self) -> str:
+        """Where it answers questions over gRPC."""
+        return f"grpc://127.0.0.1:{self._grpc_port}"
 
     def is_ready(self) -> bool:
         try:

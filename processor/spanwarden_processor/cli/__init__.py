@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from spanwarden_processor.cli.demo import demo
+from spanwarden_processor.cli.doctor import doctor
 from spanwarden_processor.cli.serve import serve
+from spanwarden_processor.cli.verdicts import verdicts
 from spanwarden_processor.errors import SpanwardenError
 
 app = typer.Typer(
@@ -18,6 +20,8 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(demo)
+app.command()(verdicts)
+app.command()(doctor)
 
 
 @app.callback(invoke_without_command=True)

@@ -40,7 +40,9 @@ def demo(
     asks for, with your rights, in throw-away directories.
     """
     chosen = _live_model(live, model)
-    options = Options((data_dir or _default_directory()).expanduser().absolute(), forward, chosen)
+    options = Options(
+        data_dir.expanduser().absolute() if data_dir else config.default_data_dir() / "demo", forward, chosen
+    )
     results = _run(load_scripts(), options)
     if as_json:
         for index, result in enumerate(results):
@@ -83,8 +85,3 @@ def _live_model(live: bool, name: str | None) -> Model | None:
     if not key:
         raise ConfigurationError("--live: OPENAI_API_KEY is not set; a local endpoint takes any value")
     return Model(os.environ.get("OPENAI_BASE_URL", OPENAI_URL), key, name, LIVE_AGENT_SECONDS)
-
-
-def _default_directory() -> Path:
-    configured = os.environ.get(config.ENVIRONMENT_PREFIX + "DATA_DIR")
-    return (Path(configured) if configured else config.Settings.model_fields["data_dir"].default) / "demo"
