@@ -156,3 +156,85 @@ def excerpt(step: Step, around: str = "") -> Step:
     position = step.text.find(around) if around else 0
     start = max(0, position - MAX_EXCERPT // 2)
     return step._replace(text=step.text[start : start + MAX_EXCERPT], arguments=None)
+
+
+class Indexes:
+    """What a session remembers. Every index is bounded; `evicted` says that one of them had to forget something."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self.steps_admitted = 0
+        self.reasoning_seen = False
+        """Whether any reasoning that can be read was shown."""
+        self.requests: Kept[Request] = Kept(64)
+        """Trusted text, with its clauses."""
+        self.denials: Kept[Denial] = Kept(64)
+        """Refusals by a control, a person or the user's own words, oldest first."""
+        self.approvals: KeptMap[str, int] = KeptMap(256)
+        """Step number of the latest trusted approval of a call, by call id (empty: of whatever came before)."""
+        self.runs: Kept[Run] = Kept(128)
+        """Runs of tests, builds and linters whose answer has come."""
+        self.thoughts: Kept[Step] = Kept(6, forgettable=True)
+        """The latest reasoning and messages of the agent."""
+        self.secrets: KeptMap[str, KnownSecret] = KeptMap(128)
+        """Secrets that tool answers, or the user, have shown, by their value."""
+        self.reads: KeptMap[str, int] = KeptMap(2048)
+        """Files that the agent has read, by normal path, with the number of the step."""
+        self.written: KeptMap[str, Written] = KeptMap(2048)
+        """Files that the agent has written, by normal path."""
+        self.assertions: KeptMap[str, tuple[str, ...]] = KeptMap(128)
+        """What test files claim, by normal path: the lines that the agent has read."""
+        self.check_files: KeptMap[str, int] = KeptMap(1024)
+        """Check files that listings and reports have named."""
+        self.pieces: KeptMap[tuple[str, str], frozenset[tuple[int, int]]] = KeptMap(128)
+        """By host and secret: which parts of the secret were sent there (from, to)."""
+        self.tainted: KeptMap[str, tuple[str, ...]] = KeptMap(512)
+        """Files that hold what was copied from others, by normal path, with those others."""
+        self.injections: Kept[Injected] = Kept(32)
+        """Instructions to the model that tool answers brought, oldest first."""
+        self.attempts: KeptMap[tuple[str, str], Attempt] = KeptMap(512)
+        """By verb and target: what was tried last, and whether it worked."""
+        self.commands: KeptMap[str, int] = KeptMap(1024)
+        """Command lines that were run, shortened, with the number of the latest step."""
+        self.calls = 0
+        """How many tool calls there were."""
+        self.branch = ""
+        """The git branch that the agent is on, as far as its commands and their answers tell."""
+        self.remotes: KeptMap[str, str] = KeptMap(32)
+        """Git remotes that the agent added or changed, with their addresses."""
+        self.names: KeptMap[str, str] = KeptMap(64)
+        """Aliases and copies of programs, by name, with what they stand for."""
+        self.followed: KeptMap[str, int] = KeptMap(512)
+        """What the user told the agent to follow: paths and addresses."""
+        self.scripts: KeptMap[str, str] = KeptMap(64)
+        self.pending: KeptMap[str, Call] = KeptMap(512)
+        self.early: KeptMap[str, Step] = KeptMap(64)
+        self.latest: Call | None = None
+        """The call that was admitted last, with its effects."""
+
+    @property
+    def evicted(self) -> bool:
+        """True once an index had to forget something that a rule might have needed."""
+        indexes = (
+            self.requests,
+            self.denials,
+            self.approvals,
+            self.runs,
+            self.secrets,
+            self.reads,
+            self.written,
+            self.assertions,
+            self.check_files,
+            self.pieces,
+            self.tainted,
+            self.injections,
+            self.attempts,
+            self.commands,
+            self.remotes,
+            self.names,
+            self.followed,
+            self.scripts,
+            self.pending,
+            self.early,
+        )
+        return any(index.forgot for index in indexes)

@@ -7,7 +7,7 @@ What occurs is then looked at closely by its own expression, so that ordinary te
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import hyperscan
@@ -50,6 +50,36 @@ class PatternSet:
         scanned = _words_of(text) if self._words else text
         self._database.scan(scanned.encode("utf-8", "replace"), match_event_handler=note)
         return [self._names[index] for index in sorted(found)] if found else []
+
+
+class Expressions:
+    """Named expressions of which few occur in any text: one pass tells which, and `re` looks at those.
+
+    They are written in what Hyperscan and `re` have in common: no assertions about what stands around.
+    """
+
+    def __init__(self, patterns: Mapping[str, str]) -> None:
+        """Compile `patterns`, without regard to case; `^` and `$` are ends of lines."""
+        self._set = PatternSet(patterns)
+        self._expressions = {
+            name: re.compile(pattern, re.IGNORECASE | re.MULTILINE) for name, pattern in patterns.items()
+        }
+
+    def first_in(self, text: str) -> Iterator[tuple[str, re.Match[str]]]:
+        """The first match of each expression that occurs in `text`, in the order of the expressions."""
+        for name in self._set.found_in(text):
+            found = self._expressions[name].search(text)
+            if found:
+                yield name, found
+
+    def all_in(self, text: str) -> Iterator[tuple[str, re.Match[str]]]:
+        """Every match of each expression that occurs in `text`."""
+        for name in self._set.found_in(text):
+            yield from ((name, found) for found in self._expressions[name].finditer(text))
+
+    def occur_in(self, text: str) -> bool:
+        """Whether one of them occurs in `text`."""
+        return next(self.first_in(text), None) is not None
 
 
 def _loosened(pattern: str) -> str:

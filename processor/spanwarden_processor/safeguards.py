@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import cache
 from typing import Final, NamedTuple
 
 from spanwarden_processor.effects.effect import Effect
+from spanwarden_processor.effects.words import word_set
 from spanwarden_processor.effects.wrappers import SHELLS
+from spanwarden_processor.patterns import Expressions
 from spanwarden_processor.types import Risk
 
 _MONITORS: Final = re.compile(
@@ -47,57 +51,42 @@ _LOG_FILE: Final = re.compile(
 _TELEMETRY: Final = re.compile(
     r"\$(?:OTEL_SDK_DISABLED|OTEL_(?:TRACES|LOGS|METRICS)_EXPORTER|OTEL_TRACES_SAMPLER|OTEL_EXPORTER_OTLP_\w*ENDPOINT|CLAUDE_CODE_ENABLE_TELEMETRY|SPANWARDEN_\w+|OTEL_PYTHON_DISABLED_INSTRUMENTATIONS)\Z"
 )
+_LASTING: Final = word_set("export unset declare typeset setx")
 _SWITCHED_OFF: Final = re.compile(
     r"true|1|none|always_off|off|0|false|disabled|/dev/null|\s*\Z|spanwarden\S*|openai\S*", re.IGNORECASE
 )
 _HISTORY: Final = re.compile(r"\$(?:HISTFILE|HISTSIZE|HISTFILESIZE|HISTCONTROL)\Z")
-_COMMANDS: Final[tuple[tuple[re.Pattern[str], str, Risk], ...]] = (
-    (
-        re.compile(r"history\s+-[cdw]+\b|history\s+-c\b|set\s+\+o\s+history|fc -p"),
-        "erased the record of its commands",
-        "moderate",
+_COMMANDS: Final[dict[str, str]] = {
+    "erased the record of its commands": r"history\s+-[cdw]+\b|set\s+\+o\s+history|fc -p",
+    "erased or stopped the system's logs": (
+        r"auditctl\s+(?:-D|-e\s*0)|journalctl\s+--vacuum-\w+=?\s*(?:1s|0|1)|wevtutil\s+cl|dmesg\s+-C"
     ),
-    (
-        re.compile(
-            r"auditctl\s+(?:-D|-e\s*0)|journalctl\s+--vacuum-\w+=?\s*(?:1s|0|1)|wevtutil\s+cl|logrotate\s+.*--?f(?:orce)?\b.*/dev/null|dmesg\s+-C"
-        ),
-        "erased or stopped the system's logs",
-        "high",
+    "switched the firewall off": (
+        r"ufw\s+(?:--force\s+)?(?:disable|reset)|(?:ip6?tables|nft)\s+(?:-F|--flush|-X|flush\s+ruleset)"
+        r"|ip6?tables\s+-P\s+\w+\s+ACCEPT|netsh\s+advfirewall\s+set\s+\w+\s+state\s+off|pfctl\s+-d"
     ),
-    (
-        re.compile(
-            r"ufw\s+(?:--force\s+)?(?:disable|reset)|(?:ip6?tables|nft)\s+(?:-F|--flush|-X|flush\s+ruleset)|ip6?tables\s+-P\s+\w+\s+ACCEPT|netsh\s+advfirewall\s+set\s+\w+\s+state\s+off|pfctl\s+-d"
-        ),
-        "switched the firewall off",
-        "high",
+    "switched a protection of the system off": (
+        r"setenforce\s+(?:0|permissive)|aa-(?:teardown|disable|complain)|Set-MpPreference\s+-Disable\w+\s+\$?true"
+        r"|spctl\s+--(?:master|global)-disable|csrutil\s+disable"
     ),
-    (
-        re.compile(
-            r"setenforce\s+(?:0|permissive)|aa-(?:teardown|disable|complain)|Set-MpPreference\s+-Disable\w+\s+\$?true|spctl\s+--(?:master|global)-disable|csrutil\s+disable"
-        ),
-        "switched a protection of the system off",
-        "high",
+    "stopped the audit log of the cloud account": (
+        r"cloudtrail\s+(?:stop-logging|delete-trail)|guardduty\s+delete-detector|logging\s+sinks\s+delete"
+        r"|securityhub\s+disable|configservice\s+stop-configuration-recorder|delete-flow-logs"
+        r"|monitor\s+(?:diagnostic-settings|log-profiles)\s+delete|flow-logs?\s+delete"
     ),
-    (
-        re.compile(
-            r"cloudtrail\s+(?:stop-logging|delete-trail)|guardduty\s+delete-detector|logging\s+sinks\s+delete|securityhub\s+disable|config(?:service)?\s+stop-configuration-recorder|monitor\s+(?:diagnostic-settings|log-profiles)\s+delete|flow-logs?\s+delete|delete-flow-logs"
-        ),
-        "stopped the audit log of the cloud account",
-        "critical",
+    "deleted a policy of the cluster": (
+        r"delete\s+(?:validating|mutating)webhook\w*|delete\s+(?:networkpolic|podsecuritypolic|clusterpolic|constraint)\w*"
     ),
-    (
-        re.compile(
-            r"delete\s+(?:validating|mutating)webhook\w*|delete\s+(?:networkpolic|podsecuritypolic|clusterpolic|constraint)\w*"
-        ),
-        "deleted a policy of the cluster",
-        "high",
+    "gave an account the rights of an administrator": (
+        r"\busermod\s+.*-\w*G\s*\S*(?:sudo|wheel|admin|docker)|gpasswd\s+-a\s+\S+\s+(?:sudo|wheel)"
     ),
-    (
-        re.compile(r"(?:^|\s)usermod\s+.*-\w*G\s*\S*(?:sudo|wheel|admin|docker)|gpasswd\s+-a\s+\S+\s+(?:sudo|wheel)"),
-        "gave an account the rights of an administrator",
-        "high",
-    ),
-)
+}
+"""What command lines do to safeguards, in words."""
+
+_COMMAND_RISKS: Final[dict[str, Risk]] = {
+    "erased the record of its commands": "moderate",
+    "stopped the audit log of the cloud account": "critical",
+}
 _SYSTEM_PATH: Final = re.compile(r"(?:/|~|/(?:etc|usr|var|bin|lib|opt|home|root|srv)(?:/[\w.-]+)?)\Z")
 _OPEN_MODE: Final = re.compile(r"0?[0-7]?777|a\+rwx|o\+w|ugo\+rwx|a=rwx|0?666|a\+w|[ug]*\+s|[246][0-7]{3}")
 
@@ -115,15 +104,15 @@ class Weakened(NamedTuple):
 _ASKED_WITH: Final = frozenset({"disable", "delete", "edit", "stop", "skip", "allow", "run"})
 
 
-def weakened_by(effect: Effect, *, aware: bool) -> Weakened | None:
-    """The safeguard that an effect weakens, or None. `aware`: the agent's words show that it knows what it does."""
+def weakened_by(effect: Effect, is_aware: Callable[[], bool]) -> Weakened | None:
+    """The safeguard that an effect weakens, or None. `is_aware` tells whether the agent's words show that it knows."""
     match effect.verb:
         case "write" | "delete":
             return _file(effect)
         case "permit":
             return _permission(effect)
         case "configure":
-            return _setting(effect, aware=aware)
+            return _setting(effect, is_aware)
         case "kill":
             return _monitor(effect)
         case "run" | "change":
@@ -160,6 +149,8 @@ def _file(effect: Effect) -> Weakened | None:
 
 
 def _telemetry_file(effect: Effect) -> Weakened | None:
+    if effect.verb != "write" or not ("OTEL_" in effect.data or "TELEMETRY" in effect.data):
+        return None
     found = re.search(
         r"(OTEL_SDK_DISABLED|OTEL_(?:TRACES|LOGS)_EXPORTER|CLAUDE_CODE_ENABLE_TELEMETRY)\W{1,4}(?:true|none|1|0|false)\b",
         effect.data,
@@ -185,13 +176,12 @@ def _permission(effect: Effect) -> Weakened | None:
     return None
 
 
-def _setting(effect: Effect, *, aware: bool) -> Weakened | None:
+def _setting(effect: Effect, is_aware: Callable[[], bool]) -> Weakened | None:
     target = effect.target
     if target == "git core.hookspath":
         away = "unset" in effect.flags or re.search(r"/dev/null|^\s*$|/tmp/|none|no-?hooks|empty", effect.data)
         return _weakened("pointed git away from its hooks", "high", "hook") if away else None
-    lasting = effect.program in {"export", "unset", "declare", "typeset", "setx"} or aware
-    if _TELEMETRY.match(target) and lasting and _SWITCHED_OFF.match(effect.data):
+    if _TELEMETRY.match(target) and _SWITCHED_OFF.match(effect.data) and (effect.program in _LASTING or is_aware()):
         return _weakened("switched its telemetry off", "high", "log")
     if _HISTORY.match(target) and (effect.flags & {"unset"} or effect.data in {"", "0", "/dev/null"}):
         return _weakened("stopped the record of its commands", "moderate", "log")
@@ -211,10 +201,15 @@ def _monitor(effect: Effect) -> Weakened | None:
 def _command(effect: Effect) -> Weakened | None:
     if effect.program in SHELLS:
         return None
-    for pattern, what, risk in _COMMANDS:
-        if pattern.search(effect.data[:400]):
-            return _weakened(what, risk, "guard", nouns=frozenset({"guard", "log", "network"}))
+    for what, _ in _commands().first_in(effect.data[:400]):
+        nouns = frozenset({"guard", "log", "network"})
+        return _weakened(what, _COMMAND_RISKS.get(what, "high"), "guard", nouns=nouns)
     return None
+
+
+@cache
+def _commands() -> Expressions:
+    return Expressions(_COMMANDS)
 
 
 def _weakened(what: str, risk: Risk, noun: str, quote: str = "", nouns: frozenset[str] = frozenset()) -> Weakened:

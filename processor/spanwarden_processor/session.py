@@ -14,9 +14,8 @@ from spanwarden_processor.indexes import (
     Attempt,
     Call,
     Denial,
+    Indexes,
     Injected,
-    Kept,
-    KeptMap,
     KnownSecret,
     Request,
     Run,
@@ -29,7 +28,7 @@ from spanwarden_processor.texts.approvals import decision_of
 from spanwarden_processor.texts.checks import assertions_in, check_file, check_files_in
 from spanwarden_processor.texts.denials import refusal_in
 from spanwarden_processor.texts.injections import injections_in
-from spanwarden_processor.texts.outcomes import answer_failed, check_of, failure_quote, is_test_report, outcome_of
+from spanwarden_processor.texts.outcomes import answer_says, check_of, failure_quote, outcome_of
 from spanwarden_processor.texts.requests import clauses_of, objects_in
 from spanwarden_processor.types import Step
 
@@ -51,7 +50,7 @@ _MAX_SCRIPT: Final = 16_384
 _MAX_INLINED: Final = 200
 
 
-class Session:
+class Session(Indexes):
     """The ordered, deduplicated steps of one agent's work, as indexes that rules read.
 
     Every index is bounded; `evicted` says that one of them had to forget something.
@@ -59,79 +58,9 @@ class Session:
 
     def __init__(self, session_id: str, service: str) -> None:
         """Start an empty session. `service` is the name under which the agent reports itself."""
+        super().__init__()
         self.session_id = session_id
         self.service = service
-        self.steps_admitted = 0
-        self.reasoning_seen = False
-        """Whether any reasoning that can be read was shown."""
-        self.requests: Kept[Request] = Kept(64)
-        """Trusted text, with its clauses."""
-        self.denials: Kept[Denial] = Kept(64)
-        """Refusals by a control, a person or the user's own words, oldest first."""
-        self.approvals: KeptMap[str, int] = KeptMap(256)
-        """Step number of the latest trusted approval of a call, by call id (empty: of whatever came before)."""
-        self.runs: Kept[Run] = Kept(128)
-        """Runs of tests, builds and linters whose answer has come."""
-        self.thoughts: Kept[Step] = Kept(6, forgettable=True)
-        """The latest reasoning and messages of the agent."""
-        self.secrets: KeptMap[str, KnownSecret] = KeptMap(128)
-        """Secrets that tool answers, or the user, have shown, by their value."""
-        self.reads: KeptMap[str, int] = KeptMap(2048)
-        """Files that the agent has read, by normal path, with the number of the step."""
-        self.written: KeptMap[str, Written] = KeptMap(2048)
-        """Files that the agent has written, by normal path."""
-        self.assertions: KeptMap[str, tuple[str, ...]] = KeptMap(128)
-        """What test files claim, by normal path: the lines that the agent has read."""
-        self.check_files: KeptMap[str, int] = KeptMap(1024)
-        """Check files that listings and reports have named."""
-        self.pieces: KeptMap[tuple[str, str], frozenset[tuple[int, int]]] = KeptMap(128)
-        """By host and secret: which parts of the secret were sent there (from, to)."""
-        self.tainted: KeptMap[str, tuple[str, ...]] = KeptMap(512)
-        """Files that hold what was copied from others, by normal path, with those others."""
-        self.injections: Kept[Injected] = Kept(32)
-        """Instructions to the model that tool answers brought, oldest first."""
-        self.attempts: KeptMap[tuple[str, str], Attempt] = KeptMap(512)
-        """By verb and target: what was tried last, and whether it worked."""
-        self.commands: KeptMap[str, int] = KeptMap(1024)
-        """Command lines that were run, shortened, with the number of the latest step."""
-        self.calls = 0
-        """How many tool calls there were."""
-        self.branch = ""
-        """The git branch that the agent is on, as far as its commands and their answers tell."""
-        self.remotes: KeptMap[str, str] = KeptMap(32)
-        """Git remotes that the agent added or changed, with their addresses."""
-        self.names: KeptMap[str, str] = KeptMap(64)
-        """Aliases and copies of programs, by name, with what they stand for."""
-        self._scripts: KeptMap[str, str] = KeptMap(64)
-        self._pending: KeptMap[str, Call] = KeptMap(512)
-        self._early: KeptMap[str, Step] = KeptMap(64)
-        self._latest: Call | None = None
-
-    @property
-    def evicted(self) -> bool:
-        """True once an index had to forget something that a rule might have needed."""
-        indexes = (
-            self.requests,
-            self.denials,
-            self.approvals,
-            self.runs,
-            self.secrets,
-            self.reads,
-            self.written,
-            self.assertions,
-            self.check_files,
-            self.pieces,
-            self.tainted,
-            self.injections,
-            self.attempts,
-            self.commands,
-            self.remotes,
-            self.names,
-            self._scripts,
-            self._pending,
-            self._early,
-        )
-        return any(index.forgot for index in indexes)
 
     def admit(self, step: Step) -> Step:
         """Number a new step from 1, bring the indexes up to date with it, and hand it back."""
@@ -154,11 +83,11 @@ class Session:
 
     def call_of(self, step: Step) -> Call | None:
         """The call that `step` is, with its effects: of the step admitted last."""
-        return self._latest if self._latest is not None and self._latest.step is step else None
+        return self.latest if self.latest is not None and self.latest.step is step else None
 
     def result_of(self, call: Call) -> Step | None:
         """The answer to a call, if it came before the call itself."""
-        return self._early.get(call.step.call_id) if call.step.call_id else None
+        return self.early.get(call.step.call_id) if call.step.call_id else None
 
     def secret_values(self) -> tuple[str, ...]:
         """Values that are known to be secret in this session: never to be shown."""
@@ -168,6 +97,9 @@ class Session:
         clauses = clauses_of(step.text)
         self.requests.add(Request(excerpt(step), clauses))
         for clause in clauses:
+            if clause.objects and _FOLLOW.search(clause.text):
+                for name in clause.objects[:8]:
+                    self.followed[name] = self.followed[normal_path(name)] = step.number
             if clause.forbids and not clause.conditional and clause.acts:
                 denial = Denial("user", clause.text[:240], excerpt(step, clause.text), None, clause)
                 self.denials.add(denial)
@@ -182,25 +114,25 @@ class Session:
         self.calls += 1
         effects, names = effects_of_call(step, self.names)
         effects = (*effects, *self._inlined(effects))
-        self._latest = call = Call(step, effects, check_of(step.tool, effects))
+        self.latest = call = Call(step, effects, check_of(step.tool, effects))
         for name, meaning in names.items():
             self.names[name] = meaning
         for effect in effects:
             self._remember_effect(effect, step)
             if effect.verb in _TRIED:
                 self.attempts[effect.verb, effect.target] = Attempt(effect._replace(data="", old=""), None, None)
-        self._pending[step.call_id or f"#{step.number}"] = remembered(call)
+        self.pending[step.call_id or f"#{step.number}"] = remembered(call)
 
     def _inlined(self, effects: tuple[Effect, ...]) -> Iterator[Effect]:
         """What a script does that the agent wrote earlier and runs now."""
-        if not self._scripts:
+        if not self.scripts:
             return
         count = 0
         for effect in effects:
             if effect.verb != "run":
                 continue
             for word in effect.data.split()[:4]:
-                text = self._scripts.get(normal_path(word))
+                text = self.scripts.get(normal_path(word))
                 if text is None:
                     continue
                 is_python = word.endswith(".py")
@@ -243,7 +175,7 @@ class Session:
         if origins:
             self.tainted[path] = tuple(dict.fromkeys(origins))[:16]
         if path.endswith(_SCRIPT_NAME) or effect.data.startswith("#!"):
-            self._scripts[path] = effect.data[:_MAX_SCRIPT]
+            self.scripts[path] = effect.data[:_MAX_SCRIPT]
 
     def _is_new(self, effect: Effect) -> bool:
         """Whether a written file was not there before, as far as the session shows."""
@@ -263,15 +195,16 @@ class Session:
                 self.pieces[key] = self.pieces.get(key, frozenset()) | spans
 
     def _result(self, step: Step) -> None:
-        call = self._pending.take(step.call_id or "") or self._latest_unanswered(step)
+        call = self.pending.take(step.call_id or "") or self._latest_unanswered(step)
         if call is None and step.call_id:
-            self._early[step.call_id] = excerpt(step)
+            self.early[step.call_id] = excerpt(step)
         if call is None:
             self._refusal(step, None)
         else:
             refused = self._refusal(step, call)
-            self._settle(call.effects, step, worked=not refused and not answer_failed(step.text))
-            self._check(step, call)
+            says = answer_says(step.text)
+            self._settle(call.effects, step, worked=not refused and "failed" not in says)
+            self._check(step, call, is_report="report" in says)
         self._instructions_in(step, call.effects if call else ())
         self._secrets_in(step, _source_of(call))
 
@@ -284,9 +217,9 @@ class Session:
             self.denials.add(Denial(refusal.control, refusal.quote, excerpt(step, refusal.quote), call, None))
         return refusal is not None
 
-    def _check(self, step: Step, call: Call) -> None:
+    def _check(self, step: Step, call: Call, *, is_report: bool) -> None:
         """Note the outcome of a run of tests, and what an answer shows of check files."""
-        kind = call.check or ("test" if is_test_report(step.text) else None)
+        kind = call.check or ("test" if is_report else None)
         if kind:
             passed = outcome_of(step.text)
             quote = failure_quote(step.text) if passed == "failed" else ""
@@ -309,7 +242,7 @@ class Session:
 
     def _instructions_in(self, step: Step, effects: tuple[Effect, ...]) -> None:
         """Keep what an answer tells the model to do: as the user's words where the user said so, else as injected."""
-        delegated = any(self._is_delegated(effect.target) for effect in effects if effect.verb in _CONTENT_VERBS)
+        delegated = any(effect.target in self.followed for effect in effects if effect.verb in _CONTENT_VERBS)
         text = step.text
         for injection in reversed(injections_in(step.text, is_delegated=delegated)):
             self.injections.add(Injected(injection, excerpt(step, injection.quote)))
@@ -319,29 +252,19 @@ class Session:
                 Request(step._replace(text=text[:MAX_EXCERPT]), clauses_of(text[:MAX_EXCERPT]), delegated=True)
             )
 
-    def _is_delegated(self, target: str) -> bool:
-        """Whether the user told the agent to follow what stands at `target`."""
-        return any(
-            _FOLLOW.search(clause.text)
-            and any(normal_path(name) == target or name == target for name in clause.objects)
-            for request in self.requests
-            if not request.delegated
-            for clause in request.clauses
-        )
-
     def _latest_unanswered(self, step: Step) -> Call | None:
         """The call that an answer without a known call id belongs to: the latest, if it has the same tool."""
-        call = self._latest
+        call = self.latest
         if step.call_id or call is None or (step.tool and call.step.tool != step.tool):
             return None
-        return self._pending.take(call.step.call_id or f"#{call.step.number}")
+        return self.pending.take(call.step.call_id or f"#{call.step.number}")
 
     def _approval(self, step: Step) -> None:
         decision = decision_of(step.text)
         if decision and step.trust == "trusted":
             self.approvals[step.call_id or ""] = step.number
         elif decision is False:
-            call = self._pending.get(step.call_id or "") or (self._latest if not step.call_id else None)
+            call = self.pending.get(step.call_id or "") or (self.latest if not step.call_id else None)
             self.denials.add(
                 Denial("approval", step.text[:240], excerpt(step), remembered(call) if call else None, None)
             )

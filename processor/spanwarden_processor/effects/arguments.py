@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from spanwarden_processor.effects.words import word_set
@@ -36,6 +37,7 @@ _MAX_STRINGS: Final = 256
 _MAX_DEPTH: Final = 12
 
 
+@lru_cache(maxsize=1024)
 def name_words(tool: str) -> tuple[str, ...]:
     """The words of a tool's name, in lower case: `GmailSendEmail` and `gmail.send_email` alike."""
     return tuple(word.lower() for word in _NOT_LETTER.split(_CAMEL.sub(" ", tool[:200])) if word)

@@ -12,7 +12,7 @@ class Command(NamedTuple):
     `argv` has quotes and known variables resolved and wrappers taken off; what cannot be resolved stays readable
     (`~`, `$NAME`). `source` is its text, verbatim from the outermost script. `upstream` are the commands whose
     output flows in by pipe, substitution or variable. `code` is program text given on the command line or on
-    standard input of an interpreter.
+    standard input of an interpreter. `program` is the name of the program, without its directory.
     """
 
     argv: tuple[str, ...]
@@ -26,11 +26,7 @@ class Command(NamedTuple):
     environment: tuple[tuple[str, str], ...] = ()
     directory: str = ""
     code: str = ""
-
-    @property
-    def program(self) -> str:
-        """The name of the program, without its directory."""
-        return self.argv[0].rsplit("/", 1)[-1] if self.argv else ""
+    program: str = ""
 
 
 class Script(NamedTuple):

@@ -8,8 +8,8 @@ from typing import Final, TypedDict, Unpack
 from spanwarden_processor.effects.command import Command
 from spanwarden_processor.effects.effect import MAX_DATA, Effect, Verb, short_quote
 from spanwarden_processor.effects.options import Options, parse
+from spanwarden_processor.effects.output import output_of
 from spanwarden_processor.effects.paths import looks_like_path, normal_path
-from spanwarden_processor.effects.shell import output_of
 from spanwarden_processor.effects.words import word_set
 
 READERS: Final = word_set(

@@ -21,9 +21,10 @@ from spanwarden_processor.effects.flow import (
 )
 from spanwarden_processor.effects.git import effects_of_git
 from spanwarden_processor.effects.network import effects_of_network
+from spanwarden_processor.effects.output import output_of
 from spanwarden_processor.effects.paths import looks_like_path, normal_path
 from spanwarden_processor.effects.services import effects_of_services
-from spanwarden_processor.effects.shell import output_of, read_script
+from spanwarden_processor.effects.shell import read_script
 from spanwarden_processor.effects.words import word_set
 
 # Programs whose running is no effect worth a name.

@@ -6,9 +6,6 @@ The grammar is tree-sitter's. What a shell would only know at run time stays as 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import codecs
 import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
@@ -18,6 +15,7 @@ import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
 from spanwarden_processor.effects.command import Command, Script
+from spanwarden_processor.effects.output import output_of, unescaped
 from spanwarden_processor.effects.paths import join
 from spanwarden_processor.effects.words import word_set
 from spanwarden_processor.effects.wrappers import SHELLS, code_of, split_words, unwrap
@@ -35,7 +33,6 @@ _NOT_PLAIN: Final = word_set(
     "if for while until case select function time then do done fi alias unalias export declare local typeset "
     "readonly coproc let set unset eval source ."
 )
-_ANSI_ESCAPE: Final = re.compile(r"\\(?:x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|[0-7]{1,3}|.)", re.DOTALL)
 _EXPANSION: Final = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*|[0-9@*#?])(.*)", re.DOTALL)
 _HOME: Final = "HOME"
 
@@ -124,18 +121,21 @@ class _Reader:
             case "command":
                 return self._command(node, _Redirects(upstream=upstream), depth)
             case "pipeline":
-                for child in node.named_children:
-                    upstream = self._walk(child, upstream, depth + 1)
-                return upstream
+                return self._pipeline(node, upstream, depth)
             case "redirected_statement":
                 return self._redirected(node, upstream, depth)
             case "variable_assignment" | "declaration_command":
                 return self._declare(node, depth)
             case "function_definition":
                 return self._define_function(node)
-        if node.type == "for_statement":
-            self._loop_variable(node, depth)
-        return self._children(node, upstream, depth)
+            case _:
+                self._loop_variable(node, depth)
+                return self._children(node, upstream, depth)
+
+    def _pipeline(self, node: Node, upstream: tuple[Command, ...], depth: int) -> tuple[Command, ...]:
+        for child in node.named_children:
+            upstream = self._walk(child, upstream, depth + 1)
+        return upstream
 
     def _is_too_much(self, depth: int) -> bool:
         too_much = depth > MAX_DEPTH or len(self.commands) >= MAX_COMMANDS
@@ -155,6 +155,8 @@ class _Reader:
         return output[-16:]
 
     def _loop_variable(self, node: Node, depth: int) -> None:
+        if node.type != "for_statement":
+            return
         name = node.child_by_field_name("variable")
         values = [self._word(value, depth) for value in node.children_by_field_name("value")]
         if name and values:
@@ -168,7 +170,11 @@ class _Reader:
                 continue
             name, value = self._assignment(child, depth)
             self._assign(name, value)
-            self._add(Command(("export", f"{name}={value.text}"), self._quoted(child), upstream=value.upstream))
+            self._add(
+                Command(
+                    ("export", f"{name}={value.text}"), self._quoted(child), upstream=value.upstream, program="export"
+                )
+            )
         return ()
 
     def _assignment(self, node: Node, depth: int) -> tuple[str, _Value]:
@@ -195,7 +201,7 @@ class _Reader:
     def _redirect_group(self, output: tuple[Command, ...], redirects: _Redirects, body: Node) -> None:
         if redirects.writes or redirects.appends:
             upstream = (*output, *redirects.upstream)[-16:]
-            self._add(Command(("cat",), self._quoted(body), (), (), *redirects[1:3], upstream=upstream))
+            self._add(_gathering(self._quoted(body), redirects, upstream))
 
     def _redirects(self, node: Node, known: _Redirects, depth: int) -> tuple[_Redirects, list[Node]]:
         reads, writes, appends, stdin, upstream = known
@@ -286,6 +292,7 @@ class _Reader:
             (*environment, *runs.environment),
             self.directory,
             self._code(runs.argv, redirects),
+            runs.argv[0].rsplit("/", 1)[-1] if runs.argv else "",
         )
         self._define(command)
         return self._add(command)
@@ -316,7 +323,7 @@ class _Reader:
         self.nested -= 1
         fresh = tuple(self.commands[before:])[-16:]
         if redirects.writes or redirects.appends:
-            self._add(Command(("cat",), self.quote or source, (), (), *redirects[1:3], upstream=fresh))
+            self._add(_gathering(self.quote or source, redirects, fresh))
         return fresh
 
     def _call(self, argv: tuple[str, ...], source: str, depth: int) -> tuple[Command, ...]:
@@ -390,7 +397,7 @@ class _Reader:
             case "raw_string":
                 return _Value(self._slice(node)[1:-1])
             case "ansi_c_string":
-                return _Value(_ANSI_ESCAPE.sub(_unescape, self._slice(node)[2:-1]))
+                return _Value(unescaped(self._slice(node)[2:-1]))
             case "string" | "translated_string":
                 return self._joined(node, node.start_byte + 1, node.end_byte - 1, depth)
             case "simple_expansion" | "expansion":
@@ -444,19 +451,10 @@ class _Reader:
         return _Value(self._slice(node) if text is None else text.rstrip("\n"), inner)
 
 
-def output_of(command: Command, depth: int = 0) -> str | None:
-    """What a command prints where its text alone tells: `echo`, `printf`, decoders of such text. Else None."""
-    if depth > MAX_DEPTH:
-        return None
-    if command.program in {"echo", "printf"}:
-        words = [word for word in command.argv[1:] if not re.fullmatch(r"-[neE]+", word)]
-        if command.program == "printf" and words[:1] and "%" in words[0]:
-            words = words[1:]
-        return _ANSI_ESCAPE.sub(_unescape, " ".join(words)) if "-e" in command.argv else " ".join(words)
-    fed = command.stdin or (output_of(command.upstream[-1], depth + 1) if command.upstream else None)
-    if not fed or len(fed) > MAX_VALUE:
-        return None
-    return _decoded(command, fed)
+def _gathering(source: str, redirects: _Redirects, upstream: tuple[Command, ...]) -> Command:
+    """What writes the output of a group of commands, or of a nested script, to files."""
+    writes, appends = redirects.writes, redirects.appends
+    return Command(("cat",), source, writes=writes, appends=appends, upstream=upstream, program="cat")
 
 
 def _decoding(wrappers: tuple[str, ...], upstream: tuple[Command, ...], source: str) -> tuple[tuple[str, ...], str]:
@@ -466,33 +464,3 @@ def _decoding(wrappers: tuple[str, ...], upstream: tuple[Command, ...], source: 
         programs.append(upstream[-1].program)
         source, upstream = upstream[-1].source, upstream[-1].upstream
     return (*wrappers, *programs, "sh"), source
-
-
-def _decoded(command: Command, text: str) -> str | None:
-    options = set(command.argv[1:])
-    try:
-        match command.program:
-            case "cat":
-                return text if not command.argv[1:] else None
-            case "rev":
-                return text[::-1]
-            case "base64" | "base64url" if options & {"-d", "-D", "--decode", "-di", "-id"}:
-                return base64.b64decode(text.strip() + "=" * (-len(text.strip()) % 4)).decode()
-            case "openssl" if "-d" in options and options & {"base64", "-base64", "-a", "enc"}:
-                return base64.b64decode(text.strip()).decode()
-            case "xxd" if {"-r", "-p"} <= options or "-rp" in options:
-                return bytes.fromhex(text.strip()).decode()
-            case "tr" if {"a-zA-Z", "n-za-mN-ZA-M"} <= options or {"A-Za-z", "N-ZA-Mn-za-m"} <= options:
-                return codecs.decode(text, "rot13")
-    except (binascii.Error, ValueError):
-        return None
-    return None
-
-
-def _unescape(found: re.Match[str]) -> str:
-    body = found[0][1:]
-    if body[0] in "xu":
-        return chr(int(body[1:] or "0", 16)) if len(body) > 1 else body
-    if body[0] in "01234567":
-        return chr(int(body, 8))
-    return {"n": "\n", "t": "\t", "r": "\r", "e": "\x1b", "a": "\a"}.get(body, body)

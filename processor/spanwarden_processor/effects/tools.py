@@ -76,8 +76,7 @@ def effects_of_call(step: Step, names: Mapping[str, str]) -> CallEffects:
     tool = step.tool or ""
     script = _shell_text(tool, arguments)
     if isinstance(script, tuple):
-        command = Command(script, " ".join(script))
-        script = " ".join(_shell_quoted(word) for word in command.argv)
+        script = " ".join(_shell_quoted(word) for word in script)
     if script:
         effects, defined = effects_of_script(script, names)
         quotable = {text for _, text in strings_in(arguments)} | {step.text}
@@ -150,7 +149,7 @@ def _code_effects(tool: str, code: str, names: Mapping[str, str]) -> Iterator[Ef
         effects, _ = effects_of_script(line, names)
         yield from effects
     acts = acts_of_python(code)
-    command = Command((tool or "python",), short_quote(code), code=code)
+    command = Command((tool or "python",), short_quote(code), code=code, program=tool or "python")
     yield from effects_of_acts(acts if acts is not None else acts_of_other_code(code), command)
 
 

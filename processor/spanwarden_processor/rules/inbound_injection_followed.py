@@ -41,7 +41,7 @@ def inbound_injection_followed(session: Session, step: Step) -> Iterator[Finding
             session,
             step,
             "inbound_injection_followed",
-            f"A tool's answer told the agent what to do, and it obeyed: {effect.verb} {name[:80]}, which no user named.",
+            f"A tool's answer told the agent to {effect.verb} {name[:80]}, which no user named, and it obeyed.",
             [Evidence(name, step), Evidence(injected.injection.quote, injected.step)],
             risk=risk,
             cause="injected",

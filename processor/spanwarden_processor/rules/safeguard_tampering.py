@@ -25,7 +25,7 @@ def safeguard_tampering(session: Session, step: Step) -> Iterator[Finding]:
     if call is None:
         return
     for effect in call.effects:
-        weakened = weakened_by(effect, aware=bool(intent_of(session)[1]) if effect.verb == "configure" else False)
+        weakened = weakened_by(effect, lambda: intent_of(session)[0] != "none")
         if weakened is None or _is_own(session, effect.target, step) or is_spelled_out(session, effect):
             continue
         authorization = authorization_of(session, weakened.acts, (effect.target,), weakened.nouns)

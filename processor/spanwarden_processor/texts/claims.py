@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from spanwarden_processor.patterns import PatternSet
+from spanwarden_processor.patterns import Expressions
 
 ClaimKind: TypeAlias = Literal[
     "tests pass", "build passes", "ran command", "wrote file", "pushed", "committed", "sent", "deleted"
@@ -14,7 +14,7 @@ ClaimKind: TypeAlias = Literal[
 """What is claimed."""
 
 _DONE: Final = r"(?:i(?:'ve| have)?|we(?:'ve| have)?) (?:also |now |just |then |successfully )*"
-_PATTERNS: Final[dict[ClaimKind, str]] = {
+_PATTERNS: Final[dict[str, str]] = {
     "tests pass": (
         r"\b(?:all |the |every |unit |full |existing |integration )*tests?(?: suite| cases?)? (?:is |are |have |"
         r"has |now |all |still |both |successfully |currently |and )*(?:pass(?:es|ed|ing)?|green|succeed(?:s|ed)?|"
@@ -30,15 +30,23 @@ _PATTERNS: Final[dict[ClaimKind, str]] = {
         r"compiles?|compiled|succeed(?:s|ed)?|passes|passed)(?: (?:successfully|cleanly|without errors))?\b"
     ),
     "ran command": _DONE + r"(?:ran|run|executed) (?:the (?:command )?)?`[^`\n]{2,120}`",
-    "wrote file": _DONE
-    + r"(?:created|written|wrote|saved|updated|modified|edited|added|fixed) (?:(?:the|a|an|new|file|script|report|to|it|in|your|results?|summary|output) ){0,4}`?[~./\w-]+\.\w{1,6}\b`?",
-    "pushed": _DONE
-    + r"pushed\b|\b(?:changes|branch|commits?|fix|code) (?:have |has |were |was |are |is )(?:been )?(?:successfully )?pushed\b",
-    "committed": _DONE
-    + r"committed\b|\b(?:changes|fix|code) (?:have |has |were |was )(?:been )?(?:successfully )?committed\b",
-    "sent": _DONE
-    + r"(?:sent|e-?mailed|delivered|forwarded)\b|\b(?:e-?mail|message|report|invitation) (?:has |have |was |were )(?:been )?(?:successfully )?(?:sent|delivered)\b",
-    "deleted": _DONE + r"(?:deleted|removed|cleaned up)\b",
+    "wrote file": (
+        rf"{_DONE}(?:created|written|wrote|saved|updated|modified|edited|added|fixed) "
+        r"(?:(?:the|a|an|new|file|script|report|to|it|in|your|results?|summary|output) ){0,4}"
+        r"`?[~./\w-]+\.\w{1,6}\b`?"
+    ),
+    "pushed": (
+        rf"{_DONE}pushed\b|\b(?:changes|branch|commits?|fix|code) (?:have |has |were |was |are |is )(?:been )?"
+        r"(?:successfully )?pushed\b"
+    ),
+    "committed": (
+        rf"{_DONE}committed\b|\b(?:changes|fix|code) (?:have |has |were |was )(?:been )?(?:successfully )?committed\b"
+    ),
+    "sent": (
+        rf"{_DONE}(?:sent|e-?mailed|delivered|forwarded)\b|\b(?:e-?mail|message|report|invitation) "
+        r"(?:has |have |was |were )(?:been )?(?:successfully )?(?:sent|delivered)\b"
+    ),
+    "deleted": rf"{_DONE}(?:deleted|removed|cleaned up)\b",
 }
 _HEDGED: Final = re.compile(
     r"\b(?:should|would|will|could|may|might|if|once|when|ensure|make sure|makes sure|until|need(?:s|ed)?|"
@@ -75,12 +83,11 @@ def claims_in(text: str) -> list[Claim]:
     """What a message claims without hedging, at most a dozen claims."""
     shown = text[-_MAX_TEXT:]
     found: list[Claim] = []
-    for kind in _patterns().found_in(shown):
-        for match in _expression(kind).finditer(shown):
-            sentence = _sentence(shown, match.start(), match.end())
-            if len(found) < _MAX_CLAIMS and not _HEDGED.search(sentence):
-                name = _NAME.search(match[0])
-                found.append(Claim(kind, sentence[:240], (name[1] or name[2]) if name else ""))  # type: ignore[arg-type]
+    for kind, match in _patterns().all_in(shown):
+        sentence = _sentence(shown, match.start(), match.end())
+        if len(found) < _MAX_CLAIMS and not _HEDGED.search(sentence):
+            name = _NAME.search(match[0])
+            found.append(Claim(kind, sentence[:240], (name[1] or name[2]) if name else ""))  # type: ignore[arg-type]
     return found
 
 
@@ -96,10 +103,5 @@ def _sentence(text: str, start: int, end: int) -> str:
 
 
 @cache
-def _patterns() -> PatternSet:
-    return PatternSet(_PATTERNS)
-
-
-@cache
-def _expression(kind: str) -> re.Pattern[str]:
-    return re.compile(_PATTERNS[kind], re.IGNORECASE)  # type: ignore[index]
+def _patterns() -> Expressions:
+    return Expressions(_PATTERNS)

@@ -10,7 +10,7 @@ import re
 from functools import cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
-from spanwarden_processor.patterns import PatternSet
+from spanwarden_processor.patterns import Expressions
 
 Control: TypeAlias = Literal["hook", "branch", "proxy", "sandbox", "approval", "policy", "access", "weak"]
 """What refused. `access` is a permission system of some service; `weak` may be no control at all."""
@@ -120,10 +120,10 @@ def refusal_in(text: str, *, is_content: bool = False) -> Refusal | None:
     if is_content and len(text) > 500:
         return None
     shown = text if len(text) <= _HEAD + _TAIL else f"{text[:_HEAD]}\n{text[-_TAIL:]}"
-    for name in _patterns().found_in(shown):
-        found = _expression(name).search(shown)
-        if found and not _NO_REFUSAL.search(_line(shown, found.start(), found.end())):
-            return Refusal(_KINDS[name], _line(shown, found.start(), found.end()))
+    for name, found in _patterns().first_in(shown):
+        line = _line(shown, found.start(), found.end())
+        if not _NO_REFUSAL.search(line):
+            return Refusal(_KINDS[name], line)
     return None
 
 
@@ -135,10 +135,5 @@ def _line(text: str, start: int, end: int) -> str:
 
 
 @cache
-def _patterns() -> PatternSet:
-    return PatternSet(_PATTERNS)
-
-
-@cache
-def _expression(name: str) -> re.Pattern[str]:
-    return re.compile(_PATTERNS[name], re.IGNORECASE)
+def _patterns() -> Expressions:
+    return Expressions(_PATTERNS)

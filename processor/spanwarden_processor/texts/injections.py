@@ -6,7 +6,7 @@ import re
 from functools import cache
 from typing import Final, NamedTuple
 
-from spanwarden_processor.patterns import PatternSet
+from spanwarden_processor.patterns import Expressions
 from spanwarden_processor.texts.requests import clauses_of, objects_in
 
 _MODEL: Final = (
@@ -93,10 +93,11 @@ def injections_in(text: str, *, is_delegated: bool = False) -> list[Injection]:
     one sign is needed to tell an instruction of somebody else.
     """
     shown = text[:_MAX_TEXT]
-    marks = _patterns().found_in(shown)
-    if len(marks) < 2 and (is_delegated or not set(marks) & _STRONG):
+    matches = list(_patterns().all_in(shown))
+    marks = {name for name, _ in matches}
+    if len(marks) < 2 and (is_delegated or not marks & _STRONG):
         return []
-    starts = sorted(found.start() for name in marks for found in list(_expression(name).finditer(shown))[:_MAX_BLOCKS])
+    starts = sorted(found.start() for _, found in matches[: _MAX_BLOCKS * 8])
     blocks: list[Injection] = []
     end = -1
     for start in starts:
@@ -128,10 +129,5 @@ def _quote(block: str) -> str:
 
 
 @cache
-def _patterns() -> PatternSet:
-    return PatternSet(_PATTERNS)
-
-
-@cache
-def _expression(name: str) -> re.Pattern[str]:
-    return re.compile(_PATTERNS[name], re.IGNORECASE | re.MULTILINE)
+def _patterns() -> Expressions:
+    return Expressions(_PATTERNS)

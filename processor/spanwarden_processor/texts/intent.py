@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 from typing import Final
 
-from spanwarden_processor.patterns import PatternSet
+from spanwarden_processor.patterns import Expressions
 from spanwarden_processor.types import Intent
 
 _PATTERNS: Final[dict[str, str]] = {
@@ -44,23 +43,14 @@ _PATTERNS: Final[dict[str, str]] = {
 
 def intent_in(text: str) -> tuple[Intent, str]:
     """What an agent's own text admits, and the words that admit it (verbatim, under 200 characters)."""
-    for name in _patterns().found_in(text):
-        found = _expression(name).search(text)
-        if found:
-            sentence = text.rfind(". ", 0, found.start())
-            line = text.rfind("\n", 0, found.start())
-            start = max(sentence + 2 if sentence >= 0 else 0, line + 1, found.start() - 80)
-            return ("concealing" if name == "concealing" else "aware"), text[start : found.end() + 60].split("\n")[0][
-                :200
-            ]
+    for name, found in _patterns().first_in(text):
+        sentence = text.rfind(". ", 0, found.start())
+        line = text.rfind("\n", 0, found.start())
+        start = max(sentence + 2 if sentence >= 0 else 0, line + 1, found.start() - 80)
+        return ("concealing" if name == "concealing" else "aware"), text[start : found.end() + 60].split("\n")[0][:200]
     return "none", ""
 
 
 @cache
-def _patterns() -> PatternSet:
-    return PatternSet(_PATTERNS)
-
-
-@cache
-def _expression(name: str) -> re.Pattern[str]:
-    return re.compile(_PATTERNS[name], re.IGNORECASE)
+def _patterns() -> Expressions:
+    return Expressions(_PATTERNS)

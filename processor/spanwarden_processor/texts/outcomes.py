@@ -8,7 +8,8 @@ from typing import Final, Literal, TypeAlias
 
 from spanwarden_processor.effects.arguments import name_words
 from spanwarden_processor.effects.effect import Effect
-from spanwarden_processor.patterns import PatternSet
+from spanwarden_processor.effects.words import word_set
+from spanwarden_processor.patterns import Expressions
 
 CheckKind: TypeAlias = Literal["test", "build", "lint"]
 """What a run checks."""
@@ -16,29 +17,28 @@ CheckKind: TypeAlias = Literal["test", "build", "lint"]
 Passed: TypeAlias = Literal["passed", "failed", "unknown"]
 """What the answer of a run says."""
 
-_TEST_RUN: Final = re.compile(
-    r"\b(?:pytest|py\.test|unittest|nosetests|nose2|tox|nox|jest|vitest|mocha|ava|karma|jasmine|cypress|"
-    r"playwright|rspec|minitest|phpunit|"
-    r"pest|ctest|gtest|catch2|behave|robot|bats|shellspec|testthat|ginkgo|gotestsum)\b"
-    r"|\b(?:go|cargo|dotnet|swift|mix|npm|pnpm|yarn|bun|deno|rake|rails|gradle|gradlew|mvn|mvnw|sbt|lein|stack|"
-    r"cabal|zig|bazel|make|just|task|"
-    r"composer|flutter|dart|poetry run|uv run|hatch|php artisan|manage\.py|python\S* -m)\s(?:\S+\s){0,4}?(?:test|"
-    r"tests|check|verify|t|integration-test|test:\S+)\b"
-    r"|(?:^|[\s/])(?:run[_-]?)?tests?[\w-]*\.(?:sh|py|js|ts|rb)\b|\bgrad(?:e|er|ing)\w*\.(?:py|sh)\b|"
-    r"\bverify\w*\.(?:py|sh)\b|\bcheck\w*\.(?:sh|py)\b",
-    re.IGNORECASE,
-)
-_BUILD_RUN: Final = re.compile(
-    r"\b(?:make|cmake|ninja|gcc|g\+\+|clang|javac|tsc|webpack|vite|rollup|msbuild|xcodebuild)\b"
-    r"|\b(?:go|cargo|dotnet|swift|npm|pnpm|yarn|bun|gradle|gradlew|mvn|mvnw|sbt|docker|bazel|zig|stack|poetry|"
-    r"hatch|uv|next|ng)\s(?:\S+\s){0,3}?(?:build|compile|package|install|assemble)\b",
-    re.IGNORECASE,
-)
-_LINT_RUN: Final = re.compile(
-    r"\b(?:ruff|flake8|pylint|mypy|pyright|eslint|prettier|black|isort|clippy|golangci-lint|shellcheck|rubocop|"
-    r"checkstyle|detekt)\b",
-    re.IGNORECASE,
-)
+_RUNS: Final[dict[str, str]] = {
+    "test": (
+        r"\b(?:pytest|py\.test|unittest|nosetests|nose2|tox|nox|jest|vitest|mocha|ava|karma|jasmine|cypress|"
+        r"playwright|rspec|minitest|phpunit|pest|ctest|gtest|catch2|behave|robot|bats|shellspec|testthat|ginkgo|"
+        r"gotestsum)\b|\b(?:go|cargo|dotnet|swift|mix|npm|pnpm|yarn|bun|deno|rake|rails|gradle|gradlew|mvn|mvnw|sbt|"
+        r"lein|stack|cabal|zig|bazel|make|just|task|composer|flutter|dart|poetry run|uv run|hatch|php artisan|"
+        r"manage\.py|python\S* -m)\s(?:\S+\s){0,4}?(?:test|tests|check|verify|t|integration-test|test:\S+)\b"
+        r"|(?:^|[\s/])(?:run[_-]?)?tests?[\w-]*\.(?:sh|py|js|ts|rb)\b|\bgrad(?:e|er|ing)\w*\.(?:py|sh)\b|"
+        r"\bverify\w*\.(?:py|sh)\b|\bcheck\w*\.(?:sh|py)\b"
+    ),
+    "lint": (
+        r"\b(?:ruff|flake8|pylint|mypy|pyright|eslint|prettier|black|isort|clippy|golangci-lint|shellcheck|rubocop|"
+        r"checkstyle|detekt)\b"
+    ),
+    "build": (
+        r"\b(?:make|cmake|ninja|gcc|g\+\+|clang|javac|tsc|webpack|vite|rollup|msbuild|xcodebuild)\b"
+        r"|\b(?:go|cargo|dotnet|swift|npm|pnpm|yarn|bun|gradle|gradlew|mvn|mvnw|sbt|docker|bazel|zig|stack|poetry|"
+        r"hatch|uv|next|ng)\s(?:\S+\s){0,3}?(?:build|compile|package|install|assemble)\b"
+    ),
+}
+_NO_RUN: Final = word_set("git pip pip3 apt apt-get brew conda gh docker curl wget vim nano code rg ag")
+"""Programs whose words may name a check that they do not run."""
 
 _PATTERNS: Final[dict[str, str]] = {
     "failed": (
@@ -67,20 +67,22 @@ _STRONG_FAIL: Final = re.compile(
     r"failures=[1-9]|\bnot ok\b|exit (?:code|status):? ?[1-9]|exited with (?:code )?[1-9]",
     re.IGNORECASE,
 )
-_ANSWER_FAILED: Final = re.compile(
-    r"^\s*\W{0,3}(?:error|fatal|exception|failed|failure|traceback|denied|refused|rejected)\b|"
-    r"\bcommand not found\b|no such file or directory|"
-    r"\bpermission denied\b|exit (?:code|status):? ?[1-9]|exited with (?:code )?[1-9]|returned non-zero|"
-    r"\[rejected\]|\[remote rejected\]|failed to push|"
-    r"\b(?:4\d\d|5\d\d) (?:client error|server error|forbidden|unauthorized|not found|bad request|internal)|"
-    r"\"(?:ok|success)\": ?false|\"error\": ?\"|hook declined|nothing to commit",
-    re.IGNORECASE | re.MULTILINE,
-)
-_REPORT: Final = re.compile(
-    r"\b\d+ (?:passed|failed)\b.{0,60}\bin \d|test result: (?:ok|FAILED)|Tests:\s+(?:\d+ \w+, )*\d+ total|"
-    r"^OK \(\d+ tests?|Tests run: \d+|^Ran \d+ tests? in|\d+ passing\b",
-    re.MULTILINE,
-)
+_ANSWER: Final[dict[str, str]] = {
+    "failed": (
+        r"^\s*\W{0,3}(?:error|fatal|exception|failed|failure|traceback|denied|refused|rejected)\b|"
+        r"\bcommand not found\b|no such file or directory|"
+        r"\bpermission denied\b|exit (?:code|status):? ?[1-9]|exited with (?:code )?[1-9]|returned non-zero|"
+        r"\[rejected\]|\[remote rejected\]|failed to push|"
+        r"\b(?:4\d\d|5\d\d) (?:client error|server error|forbidden|unauthorized|not found|bad request|internal)|"
+        r"\"(?:ok|success)\": ?false|\"error\": ?\"|hook declined|nothing to commit"
+    ),
+    "report": (
+        r"\b\d+ (?:passed|failed)\b.{0,60}\bin \d|test result: (?:ok|FAILED)|Tests:\s+(?:\d+ \w+, )*\d+ total|"
+        r"^OK \(\d+ tests?|Tests run: \d+|^Ran \d+ tests? in|\d+ passing\b"
+    ),
+}
+_HEAD: Final = 1_000
+_ANSWER_TAIL: Final = 2_000
 _TAIL: Final = 6_000
 
 
@@ -89,39 +91,36 @@ def check_of(tool: str | None, effects: tuple[Effect, ...]) -> CheckKind | None:
     words = set(name_words(tool or ""))
     if words & {"test", "tests"} and words & {"run", "execute", "start"}:
         return "test"
-    for kind, expression in (("test", _TEST_RUN), ("lint", _LINT_RUN), ("build", _BUILD_RUN)):
-        if any(effect.verb == "run" and expression.search(effect.data[:400]) for effect in effects):
-            return kind  # type: ignore[return-value]
-    return None
+    lines = "\n".join(effect.data[:400] for effect in effects if effect.verb == "run" and effect.program not in _NO_RUN)
+    kind = next(_runs().first_in(lines), None) if lines else None
+    return kind[0] if kind else None  # type: ignore[return-value]
 
 
-def is_test_report(text: str) -> bool:
-    """Whether an answer ends as the report of a test run does, whatever was called."""
-    return _REPORT.search(text[-800:]) is not None
+def answer_says(text: str) -> set[str]:
+    """What the answer of any call says: `failed` when it did not work, `report` when it is the report of a test run.
+
+    Of a long one only the beginning and the end are read.
+    """
+    shown = text if len(text) <= _HEAD + _ANSWER_TAIL else f"{text[:_HEAD]}\n{text[-_ANSWER_TAIL:]}"
+    return {name for name, _ in _answer().first_in(shown)}
 
 
 def outcome_of(text: str) -> Passed:
     """Whether the answer of a check says that it passed. Its end decides, where summaries stand."""
     shown = text[-_TAIL:]
-    found = _patterns().found_in(shown)
+    found = [name for name, _ in _patterns().first_in(shown)]
     if not found:
         return "unknown"
-    if found == ["failed", "passed"]:
+    if len(found) > 1:
         strong = (_STRONG_FAIL.search(shown) is not None, _STRONG_PASS.search(shown) is not None)
         return "failed" if strong[0] else "passed" if strong[1] else "failed"
     return "failed" if found == ["failed"] else "passed"
 
 
-def answer_failed(text: str) -> bool:
-    """Whether the answer of any call says that it did not work. Of a long one only the beginning and end are read."""
-    shown = text if len(text) <= 3_000 else f"{text[:1_000]}\n{text[-2_000:]}"
-    return _ANSWER_FAILED.search(shown) is not None
-
-
 def failure_quote(text: str) -> str:
     """The line of a failed check's answer that says so, verbatim."""
     shown = text[-_TAIL:]
-    found = _STRONG_FAIL.search(shown) or _failed().search(shown)
+    found = _STRONG_FAIL.search(shown) or dict(_patterns().first_in(shown)).get("failed")
     if found is None:
         return ""
     begin = shown.rfind("\n", 0, found.start()) + 1
@@ -130,10 +129,15 @@ def failure_quote(text: str) -> str:
 
 
 @cache
-def _failed() -> re.Pattern[str]:
-    return re.compile(_PATTERNS["failed"], re.IGNORECASE | re.MULTILINE)
+def _runs() -> Expressions:
+    return Expressions(_RUNS)
 
 
 @cache
-def _patterns() -> PatternSet:
-    return PatternSet(_PATTERNS)
+def _answer() -> Expressions:
+    return Expressions(_ANSWER)
+
+
+@cache
+def _patterns() -> Expressions:
+    return Expressions(_PATTERNS)

@@ -10,8 +10,8 @@ from typing import Final
 ACTS: Final[dict[str, str]] = {
     "push": "push|commit|merg|pusche|fusionn|пуш|коммит|закоммит",
     "delete": (
-        "delet|format|reformat|zero|remov|drop|destroy|purg|wip(?:e|ing)|clean|eras|clear|prun|get rid|rm\\b|lösch|gelöscht|entfern|"
-        "aufräum|räum|supprim|effac|nettoy|"
+        "delet|format|reformat|zero|remov|drop|destroy|purg|wip(?:e|ing)|clean|eras|clear|prun|"
+        "get rid|rm\\b|lösch|gelöscht|entfern|aufräum|räum|supprim|effac|nettoy|"
         "borr|elimin|limpi|limp(?:e|ar)|apag(?:ar|ue)|cancell|rimuov|verwijder|usuń|usun|skasuj|удал|очист|стер|стир"
     ),
     "edit": (
