@@ -73,6 +73,7 @@ def _next_steps(results: Sequence[Result], options: Options) -> Text:
     else:
         first = [
             f"Findings, transcripts and all spans ({SPANS_FILE}) are kept in {_short(options.data_dir)}.",
+            f"List them again: spanwarden verdicts --data-dir {_short(options.data_dir)}",
             "See them in Jaeger: start it, then run  spanwarden demo --forward http://localhost:4317",
         ]
     return Text(
