@@ -16,11 +16,12 @@ from rich.console import Console
 
 from spanwarden_processor.demo.agents import AGENT_FILE
 from spanwarden_processor.demo.children import ChildFailed, child, run_child
-from spanwarden_processor.demo.report import neutral, print_report
+from spanwarden_processor.demo.report import print_report
 from spanwarden_processor.demo.results import Result
 from spanwarden_processor.demo.run import Options
 from spanwarden_processor.demo.script import Route, Script, load_scripts
 from spanwarden_processor.demo.web import WebServer
+from spanwarden_processor.terminal import neutral
 
 ROUTES = (
     Route(host="docs.example", method="GET", path="/", answer="welcome"),
