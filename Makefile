@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DATA ?= ../shared/data
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench backends lock clean
+.PHONY: help demo test check bench eval backends lock clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -32,6 +33,9 @@ check: $(INSTALLED) ## ruff, mypy --strict, import contracts
 
 bench: $(INSTALLED) ## measure, beside baselines, in one run
 	@$(BIN)/python -m tests.bench
+
+eval: $(INSTALLED) ## measure the detectors on the development rows in DATA (default ../shared/data)
+	@$(BIN)/spanwarden eval $(EVALFLAGS) $(sort $(wildcard $(DATA)/*.dev.jsonl.gz) $(wildcard $(DATA)/*.diagnostic.jsonl.gz))
 
 backends: ## build a real Jaeger and Collector (needs Go) into a cache outside the repository
 	@sh tests/backends/build.sh
