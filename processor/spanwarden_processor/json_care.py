@@ -18,7 +18,7 @@ _HALF_PAIR: Final = re.compile(
 )
 _MESSAGE_START: Final = re.compile(r",\s*(?=\{\s*\"role\"\s*:)")
 _REDACTED: Final = re.compile(
-    r"\s*[\[<(*_{]+\s*(?:redacted|filtered|masked|hidden)\b[^\])>]{0,40}[\])>*_}]+\s*", re.IGNORECASE
+    r"\s*[\[<(*_{]+\s*(?:redacted|filtered|masked|hidden)(?![^\W_])[^\])>]{0,40}[\])>*_}]+\s*", re.IGNORECASE
 )
 
 

@@ -20,6 +20,7 @@ from spanwarden_processor.json_care import (
     parse,
     spelled,
 )
+from spanwarden_processor.openai_api import parts_of
 from spanwarden_processor.scoring_settings import Limits
 from spanwarden_processor.types import ReasoningKind, SpanRef, Step, StepKind, Trust
 
@@ -100,7 +101,9 @@ class MessageReader:
                 continue
             role = message.get("role")
             parts = message.get("parts")
-            for part in parts if isinstance(parts, list) else _other_parts(message):
+            if parts is None:
+                parts = parts_of(message)
+            for part in parts if isinstance(parts, list) else [None]:
                 self._part(role, part, reading)
         return reading.steps
 
@@ -131,7 +134,7 @@ class MessageReader:
         self._say("message", "untrusted", part, reading)
 
     def _say(self, kind: StepKind, trust: Trust, part: Mapping[str, Any], reading: _Reading) -> None:
-        text, cut = self._text(_first(part, "content", "text"), reading.flaws)
+        text, cut = self._text(_first(part, "content", "text", "refusal"), reading.flaws)
         if text:
             reading.steps.append(Shown(kind, text, text, trust, cut=cut or reading.sender.cut))
 
@@ -141,9 +144,11 @@ class MessageReader:
         reading.steps.append(Shown("reasoning", text, text, reasoning=kind, cut=cut or reading.sender.cut))
 
     def _called(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
-        function = part.get("function")
-        source = function if isinstance(function, dict) else part
+        inner = _first(part, "function", "custom")
+        source = inner if isinstance(inner, dict) else part
         self._call(part.get("id"), source.get("name"), _first(source, "arguments", "input", "args"), reading)
+        if part.get("partial") is True:  # a dialect knows of these arguments that they are not all
+            reading.steps[-1] = reading.steps[-1]._replace(cut=True)
 
     def _ran_elsewhere(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
         """A tool that the model's provider ran: the call, and its result where it is told."""
@@ -261,27 +266,13 @@ _PARTS: Final[Mapping[str, _ReadPart]] = {
     **dict.fromkeys(
         ("reasoning", "thinking", "reasoning_text", "reasoning_content", "reasoningContent"), MessageReader._reasoned
     ),
-    **dict.fromkeys(("tool_call", "tool_use", "function", "function_call"), MessageReader._called),
+    **dict.fromkeys(("tool_call", "tool_use", "function", "function_call", "custom"), MessageReader._called),
     "server_tool_call": MessageReader._ran_elsewhere,
     **dict.fromkeys(
         ("tool_call_response", "tool_result", "server_tool_call_response", "function_call_output"),
         MessageReader._returned,
     ),
 }
-
-
-def _other_parts(message: Mapping[str, Any]) -> list[Any]:
-    """The parts of a message of the OpenAI API."""
-    if message.get("parts") is not None:
-        return [None]
-    reasoning = _first(message, "reasoning_content", "reasoning")
-    content = message.get("content")
-    calls = message.get("tool_calls")
-    parts: list[Any] = [{"type": "reasoning", "content": reasoning}] if reasoning else []
-    if message.get("role") in ("tool", "function"):
-        return [{"type": "tool_call_response", "id": message.get("tool_call_id"), "response": content}]
-    parts += content if isinstance(content, list) else [content] if content is not None else []
-    return parts + (calls if isinstance(calls, list) else [])
 
 
 def _is_small(arguments: Any) -> bool:

@@ -70,7 +70,7 @@ def _activity(index: int, span: Span, reading: Reading, reader: MessageReader) -
         reading.history,
         reading.system,
         reading.session,
-        _status(reading, bool(own), flaws),
+        _status(reading, flaws, has_own=bool(own), dropped=span.attributes_dropped > 0),
         reading.operation == "agent" and not span.parent_id,
     )
 
@@ -87,10 +87,10 @@ def _own_steps(reading: Reading, reader: MessageReader, flaws: set[Flaw]) -> lis
         return []
 
 
-def _status(reading: Reading, has_own: bool, flaws: set[Flaw]) -> Status:
+def _status(reading: Reading, flaws: set[Flaw], *, has_own: bool, dropped: bool) -> Status:
     if "error" in flaws:
         return "error"
-    if reading.truncated or "truncated" in flaws:
+    if reading.truncated or dropped or "truncated" in flaws:
         return "truncated"
     if "redacted" in flaws:
         return "redacted"

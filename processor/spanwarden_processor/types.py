@@ -73,7 +73,10 @@ class SpanRef(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A view of one OTLP span. Attribute values are decoded: lists and maps are Python lists and dicts."""
+    """A view of one OTLP span. Attribute values are decoded: lists and maps are Python lists and dicts.
+
+    `attributes_dropped` is how many of them the sender left out for its limits.
+    """
 
     trace_id: bytes
     span_id: bytes
@@ -85,6 +88,7 @@ class Span(NamedTuple):
     attributes: Mapping[str, Any]
     resource: Mapping[str, Any]
     scope: str
+    attributes_dropped: int = 0
 
     @property
     def ref(self) -> SpanRef:

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 
-from spanwarden_processor.dialects import DIALECTS, may_be_read
+from reading_spans import READER, activities, given, own
+from spanwarden_processor.dialects import may_be_read
 from spanwarden_processor.json_care import parse
 from spanwarden_processor.messages import MessageReader
-from spanwarden_processor.normalize import Activity, normalize
-from spanwarden_processor.otlp.decode import decode
 from spanwarden_processor.scoring_settings import Limits
 from spanwarden_processor.testing import (
     approval_span,
@@ -30,29 +29,7 @@ from spanwarden_processor.testing import (
     user,
 )
 
-READER = MessageReader(Limits(), frozenset({"policy"}))
 RECORDINGS = Path(__file__).parent / "dialects"
-
-
-def activities(*spans: Any, reader: MessageReader = READER) -> list[Activity]:
-    return normalize(list(enumerate(decode(request_for(*spans)))), DIALECTS, reader)
-
-
-def own(activity: Activity) -> list[tuple[Any, ...]]:
-    return [_told(shown) for shown in activity.own]
-
-
-def given(activity: Activity) -> list[tuple[Any, ...]]:
-    """The steps of what the span was given, read as assembly does."""
-    flaws: set[Any] = set()
-    parts = READER.system(READER.values(activity.system).value, flaws)
-    return [_told(shown) for shown in (*parts, *READER.steps(READER.values(activity.history).value, flaws))]
-
-
-def _told(shown: Any) -> tuple[Any, ...]:
-    step = shown.step(b"", 0)
-    told = (step.kind, step.text)
-    return (*told, step.tool, step.arguments, step.call_id) if step.kind == "tool_call" else told
 
 
 @pytest.mark.parametrize("path", sorted(RECORDINGS.glob("*.json")), ids=lambda path: path.stem)

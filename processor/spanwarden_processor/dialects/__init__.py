@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from spanwarden_processor.dialects.openinference import OPENINFERENCE
 from spanwarden_processor.dialects.otel_genai_span import OTEL_GENAI_SPAN
 from spanwarden_processor.reading import Dialect
 
-DIALECTS: Final[tuple[Dialect, ...]] = (OTEL_GENAI_SPAN,)
+DIALECTS: Final[tuple[Dialect, ...]] = (OPENINFERENCE, OTEL_GENAI_SPAN)
 _MARKERS: Final = tuple(dict.fromkeys(marker for dialect in DIALECTS for marker in dialect.markers))
 
 

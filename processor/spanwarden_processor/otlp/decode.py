@@ -87,6 +87,7 @@ def _span(parsed: Any, resource: Mapping[str, Any], scope: str) -> Span:
         Attributes(parsed.attributes),
         resource,
         scope,
+        parsed.attributes_dropped,
     )
 
 
@@ -168,6 +169,7 @@ _SpanView = _view_class(
         "kind": (6, _Declared.TYPE_INT32),
         "start": (7, _Declared.TYPE_FIXED64),
         "end": (8, _Declared.TYPE_FIXED64),
+        "attributes_dropped": (10, _Declared.TYPE_UINT32),
     },
     attributes=9,
 )
