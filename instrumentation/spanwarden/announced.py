@@ -14,10 +14,11 @@ from opentelemetry.trace import Span
 from spanwarden import names
 from spanwarden.encode import sendable
 from spanwarden.guard import Attachment, Counts, guarded
+from spanwarden.reasoning import ReasoningKind, Thought
 from spanwarden.runs import Run, run_in
 from spanwarden.session import Session
 from spanwarden.sessions import Sessions
-from spanwarden.spans import Attributes, Interval, ReasoningKind, Spans
+from spanwarden.spans import Attributes, Interval, Spans
 
 
 @dataclass(slots=True, eq=False)
@@ -99,7 +100,7 @@ class Announced:
         context = otel_context.get_current()
         session = self._session(run_in(context), context)
         interval = Interval(now_ns, now_ns)
-        self._spans.reasoning(session, text, kind, _parent(session, context), interval, inferred=False)
+        self._spans.reasoning(session, Thought(text, kind), _parent(session, context), interval, inferred=False)
 
     def _session(self, run: Run | None, context: Context) -> Session:
         """The session of the block around the step, else the one at hand, else a new one."""

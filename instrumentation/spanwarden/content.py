@@ -7,8 +7,14 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from spanwarden import names
+from spanwarden.messages import Reading
 
 VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+
+THINK_TAGS: Final = "SPANWARDEN_THINK_TAGS"
+"""`true`: a `<think>` block at the start of an answer is reasoning."""
+MEDIA_BYTES: Final = "SPANWARDEN_MEDIA_BYTES"
+"""`true`: the bytes of pictures, sound and files are kept, and not only their type, size and digest."""
 
 Place: TypeAlias = Literal["none", "span", "event", "both"]
 """Where content goes; also the value of the resource attribute `spanwarden.content`."""
@@ -41,6 +47,7 @@ class ContentMode(NamedTuple):
     place: Place
     problem: str | None = None
     limit: int = DEFAULT_LIMIT
+    reading: Reading = Reading()
 
     @property
     def on_spans(self) -> bool:
@@ -68,7 +75,15 @@ def content_mode(environment: Mapping[str, str]) -> ContentMode:
     place = _PLACES.get(value.lower())
     if place is None:
         return ContentMode("none", f"{VARIABLE} has the unknown value {value[:40]!r}")
-    return ContentMode(place, limit=_limit(environment))
+    return ContentMode(place, limit=_limit(environment), reading=_reading(environment))
+
+
+def _reading(environment: Mapping[str, str]) -> Reading:
+    return Reading(_is_on(environment, THINK_TAGS), _is_on(environment, MEDIA_BYTES))
+
+
+def _is_on(environment: Mapping[str, str], variable: str) -> bool:
+    return environment.get(variable, "").strip().lower() == "true"
 
 
 def _limit(environment: Mapping[str, str]) -> int:

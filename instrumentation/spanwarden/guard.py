@@ -77,9 +77,10 @@ class Attachment:
     `detach` can only log an error. A context variable of our own tells first which of the two it is.
     """
 
-    __slots__ = ("_own", "_theirs")
+    __slots__ = ("_own", "_theirs", "holder")
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, holder: object = None) -> None:
+        self.holder = holder
         self._own: Token[object] = _attached.set(self)
         self._theirs = otel_context.attach(context)
 
@@ -90,3 +91,9 @@ class Attachment:
         except (ValueError, RuntimeError):
             return
         otel_context.detach(self._theirs)
+
+
+def holder() -> object:
+    """What the innermost attachment here is of."""
+    attachment = _attached.get()
+    return attachment.holder if isinstance(attachment, Attachment) else None

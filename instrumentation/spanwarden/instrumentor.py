@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import weakref
 from collections.abc import Callable, Collection
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import wrapt
 from opentelemetry import trace
 from opentelemetry._logs import get_logger, get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # untyped upstream
 
-from spanwarden import names, openai_chat
+from spanwarden import client, names
 from spanwarden.content import ContentMode, content_mode, mark_resource
 from spanwarden.guard import Counts
 from spanwarden.recorder import Recorder, new_recorder
+
+Unwrappers: TypeAlias = list[Callable[[], None]]
 
 _DEPENDENCIES: Final = ("openai >= 1.66, < 4",)
 
@@ -29,7 +32,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
     """
 
     _recorder: Recorder | None = None
-    _unwrap: Callable[[], None] | None = None
+    _unwrappers: Unwrappers = []  # noqa: RUF012 - replaced, never changed, before anything is added
 
     @property
     def recorder(self) -> Recorder:
@@ -53,22 +56,34 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
         self._recorder = recorder
         _follow_forks(recorder)
 
-        def wrap(module: Any) -> None:
-            if self._recorder is recorder:
-                self._unwrap = openai_chat.wrap(module, recorder.chats)
-                mode.warn()
+        self._unwrappers = []
 
         # On import and not now: the processes that an agent's tools start inherit the instrumentation, and should
         # neither pay for the client nor print a warning into a tool's output.
-        wrapt.register_post_import_hook(wrap, openai_chat.MODULE)
+        for target in client.TARGETS:
+            self._on_import(target.module, recorder, functools.partial(client.wrap, recorder.calls, target))
+        self._on_import(client.TRANSPORT, recorder, functools.partial(client.wrap_transport, recorder.calls))
+        self._on_import(client.TARGETS[0].module, recorder, functools.partial(_warn, mode))
+
+    def _on_import(self, module: str, recorder: Recorder, wrap: Callable[[Any], Unwrappers]) -> None:
+        def wrap_if_current(imported: Any) -> None:
+            if self._recorder is recorder:
+                self._unwrappers.extend(wrap(imported))
+
+        wrapt.register_post_import_hook(wrap_if_current, module)
 
     def _uninstrument(self, **_kwargs: Any) -> None:
-        if self._unwrap is not None:
-            self._unwrap()
-            self._unwrap = None
+        for unwrap in self._unwrappers:
+            unwrap()
+        self._unwrappers = []
         if self._recorder is not None:
-            self._recorder.roots.stop()
+            self._recorder.stop()
             self._recorder = None
+
+
+def _warn(mode: ContentMode, _module: Any) -> Unwrappers:
+    mode.warn()
+    return []
 
 
 def _build(mode: ContentMode, tracer_provider: Any, logger_provider: Any) -> Recorder:

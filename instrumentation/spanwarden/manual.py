@@ -10,8 +10,8 @@ from typing import Any, Self, TypeVar, overload
 
 from spanwarden.announced import ToolRun
 from spanwarden.instrumentor import SpanwardenInstrumentor
+from spanwarden.reasoning import ReasoningKind
 from spanwarden.runs import Run
-from spanwarden.spans import ReasoningKind
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import orjson
 
 from spanwarden.encode import fields_of, json_text
+from spanwarden.media import Part, blob, file_part, linked, without_bytes
+from spanwarden.reasoning import Thought, split_think, thoughts_of
 
 _FINISH_REASONS: Final[Mapping[str, str]] = {"tool_calls": "tool_call", "function_call": "tool_call"}
-_REASONING_FIELDS: Final = ("reasoning_content", "reasoning")
+
+
+class Reading(NamedTuple):
+    """How content is read: whether `<think>` blocks are reasoning, and whether the bytes of media are kept."""
+
+    think_tags: bool = False
+    media_bytes: bool = False
 
 
 class AskedCall(NamedTuple):
@@ -21,18 +29,34 @@ class AskedCall(NamedTuple):
     type: str
     arguments: str
 
+    def part(self) -> Part:
+        """The call as a message part of the conventions."""
+        part: Part = {"type": "tool_call", "name": self.name, "arguments": decoded(self.arguments)}
+        if self.id:
+            part["id"] = self.id
+        return part
 
-def reasoning_texts(message: Mapping[str, Any]) -> list[str]:
-    """The reasoning of an assistant message. Servers that send both spellings send the same text twice."""
-    texts: list[str] = []
-    for field in _REASONING_FIELDS:
-        value = message.get(field)
-        if not value:
-            continue
-        text = value if isinstance(value, str) else json_text(value)
-        if text not in texts:
-            texts.append(text)
-    return texts
+
+class Choice(NamedTuple):
+    """One alternative of an answer, its reasoning and tool calls taken out of their spellings.
+
+    `parts` makes its message parts, which is only done where content is recorded. `finish_reason` is None where the
+    answer broke off.
+    """
+
+    content: Any
+    thoughts: list[Thought]
+    calls: list[AskedCall]
+    finish_reason: str | None
+    parts: Callable[[], list[Part]]
+    role: str = "assistant"
+
+    def message(self) -> dict[str, Any]:
+        """The choice in the form of the conventions."""
+        message: dict[str, Any] = {"role": self.role, "parts": self.parts()}
+        if self.finish_reason is not None:
+            message["finish_reason"] = _FINISH_REASONS.get(self.finish_reason, self.finish_reason)
+        return message
 
 
 def asked_calls(message: Mapping[str, Any]) -> list[AskedCall]:
@@ -57,35 +81,26 @@ def _asked(call_id: Any, kind: str, body: Mapping[str, Any]) -> AskedCall:
     return AskedCall(call_id or "", body.get("name") or "", kind, written)
 
 
-def input_messages(messages: Sequence[Any]) -> list[dict[str, Any]]:
+def input_messages(messages: Sequence[Any], reading: Reading) -> list[dict[str, Any]]:
     """A request's messages, in order."""
-    return [_message(fields_of(message)) for message in messages]
+    return [_message(fields_of(message), reading) for message in messages]
 
 
-class Choice(NamedTuple):
-    """One choice of an answer, its reasoning and tool calls taken out of their spellings."""
-
-    message: Mapping[str, Any]
-    reasoning: list[str]
-    calls: list[AskedCall]
-    finish_reason: str
-
-
-def choice_of(choice: Any) -> Choice:
-    """Read a choice; `error` stands for a finish reason that did not come."""
+def choice_of(choice: Any, source: int, reading: Reading, *, broken_off: bool) -> Choice:
+    """Read a choice; `error` stands for a finish reason that did not come with a whole answer."""
     fields = fields_of(choice)
     message = fields_of(fields.get("message"))
-    reason = fields.get("finish_reason") or "error"
-    return Choice(message, reasoning_texts(message), asked_calls(message), str(reason))
-
-
-def output_message(choice: Choice) -> dict[str, Any]:
-    """A choice in the form of the conventions."""
-    return {
-        "role": choice.message.get("role") or "assistant",
-        "parts": _assistant_parts(choice.message, choice.reasoning, choice.calls),
-        "finish_reason": _FINISH_REASONS.get(choice.finish_reason, choice.finish_reason),
-    }
+    reason = fields.get("finish_reason") or (None if broken_off else "error")
+    thoughts = thoughts_of(message, source, think_tags=reading.think_tags)
+    calls = asked_calls(message)
+    return Choice(
+        message.get("content"),
+        thoughts,
+        calls,
+        None if reason is None else str(reason),
+        lambda: _assistant_parts(message, thoughts, calls, reading),
+        message.get("role") or "assistant",
+    )
 
 
 def tool_definitions(tools: Iterable[Any]) -> list[dict[str, Any]]:
@@ -95,44 +110,53 @@ def tool_definitions(tools: Iterable[Any]) -> list[dict[str, Any]]:
         tool = fields_of(item)
         kind = str(tool.get("type") or "function")
         body = fields_of(tool.get(kind))
-        definitions.append({"type": kind, **(body if body else {k: v for k, v in tool.items() if k != "type"})})
+        rest = body if body else {key: value for key, value in tool.items() if key != "type"}
+        definitions.append({"type": kind, "name": tool.get("server_label") or kind, **rest})
     return definitions
 
 
-def _message(message: Mapping[str, Any]) -> dict[str, Any]:
+def _message(message: Mapping[str, Any], reading: Reading) -> dict[str, Any]:
     role = message.get("role") or "assistant"
     content = message.get("content")
     if role == "tool":
-        response = {"type": "tool_call_response", "id": message.get("tool_call_id"), "response": content}
-        return {"role": role, "parts": [response]}
+        response = result_content(content, reading)
+        return {"role": role, "parts": [tool_response(message.get("tool_call_id"), response)]}
     if role == "function":
         parts = [{"type": "tool_call_response", "response": content}]
     elif role == "assistant":
-        parts = _assistant_parts(message, reasoning_texts(message), asked_calls(message))
+        thoughts = thoughts_of(message, think_tags=reading.think_tags)
+        parts = _assistant_parts(message, thoughts, asked_calls(message), reading)
     else:
-        parts = _content_parts(content)
+        parts = content_parts(content, reading)
     name = message.get("name")
     return {"role": role, "parts": parts, "name": name} if name else {"role": role, "parts": parts}
 
 
+def tool_response(call_id: Any, response: Any) -> Part:
+    """A tool's result as a message part."""
+    return {"type": "tool_call_response", "id": call_id, "response": response}
+
+
+def result_content(content: Any, reading: Reading) -> Any:
+    """What a tool returned: text as it is, structured content without the bytes inside of it."""
+    if content is None or isinstance(content, str):
+        return content
+    return without_bytes(content, keep_bytes=reading.media_bytes)
+
+
 def _assistant_parts(
-    message: Mapping[str, Any], reasoning: list[str], calls: Iterable[AskedCall]
-) -> list[dict[str, Any]]:
-    parts = [{"type": "reasoning", "content": text} for text in reasoning]
+    message: Mapping[str, Any], thoughts: list[Thought], calls: Iterable[AskedCall], reading: Reading
+) -> list[Part]:
+    parts = [thought.part() for thought in thoughts]
     content = message.get("content")
+    if reading.think_tags:
+        content = split_think(content)[1]
     if content:
-        parts.extend(_content_parts(content))
+        parts.extend(content_parts(content, reading))
     spoken = (message.get("refusal"), fields_of(message.get("audio")).get("transcript"))
     parts.extend([{"type": "text", "content": text} for text in spoken if text])
-    parts.extend([_call_part(call) for call in calls])
+    parts.extend([call.part() for call in calls])
     return parts
-
-
-def _call_part(call: AskedCall) -> dict[str, Any]:
-    part = {"type": "tool_call", "name": call.name, "arguments": decoded(call.arguments)}
-    if call.id:
-        part["id"] = call.id
-    return part
 
 
 def decoded(arguments: str) -> Any:
@@ -143,48 +167,41 @@ def decoded(arguments: str) -> Any:
         return arguments
 
 
-def _content_parts(content: Any) -> list[dict[str, Any]]:
+def content_parts(content: Any, reading: Reading) -> list[Part]:
+    """The parts of a message's content."""
     if isinstance(content, str):
         return [{"type": "text", "content": content}] if content else []
     if not isinstance(content, list | tuple):
         return [] if content is None else [{"type": "text", "content": str(content)}]
-    return [_content_part(item) for item in content]
+    return [_content_part(item, reading) for item in content]
 
 
-def _content_part(item: Any) -> dict[str, Any]:
+def _content_part(item: Any, reading: Reading) -> Part:
     if isinstance(item, str):
         return {"type": "text", "content": item}
     part = fields_of(item)
-    match part.get("type"):
-        case "text":
-            return {"type": "text", "content": part.get("text")}
-        case "refusal":
-            return {"type": "text", "content": part.get("refusal")}
+    kind = part.get("type")
+    if kind in ("text", "input_text", "output_text"):
+        return {"type": "text", "content": part.get("text")}
+    if kind == "refusal":
+        return {"type": "text", "content": part.get("refusal")}
+    return _media_part(str(kind), part, keep_bytes=reading.media_bytes)
+
+
+def _media_part(kind: str, part: Mapping[str, Any], *, keep_bytes: bool) -> Part:
+    """Media in the spellings of both APIs; what is of an unknown type is kept as it is, without bytes."""
+    match kind:
         case "image_url":
-            return _linked("image", fields_of(part.get("image_url")).get("url"))
+            return linked("image", fields_of(part.get("image_url")).get("url"), keep_bytes=keep_bytes)
+        case "input_image" | "computer_screenshot":
+            if part.get("image_url"):
+                return linked("image", part.get("image_url"), keep_bytes=keep_bytes)
+            return {"type": "file", "modality": "image", "file_id": part.get("file_id")}
         case "input_audio":
             audio = fields_of(part.get("input_audio"))
-            return _blob("audio", f"audio/{audio.get('format')}", audio.get("data"))
+            return blob("audio", f"audio/{audio.get('format')}", audio.get("data"), keep_bytes=keep_bytes)
         case "file":
-            return _file(fields_of(part.get("file")))
-        case kind:
-            return {**part, "type": str(kind)}
-
-
-def _file(file: Mapping[str, Any]) -> dict[str, Any]:
-    if file.get("file_id"):
-        return {"type": "file", "modality": "document", "file_id": file["file_id"]}
-    return _linked("document", file.get("file_data"))
-
-
-def _linked(modality: str, address: Any) -> dict[str, Any]:
-    """A picture or document by its address; one that is inside a `data:` address as its bytes."""
-    text = str(address)
-    if not text.startswith("data:"):
-        return {"type": "uri", "modality": modality, "uri": text}
-    head, _, data = text.partition(",")
-    return _blob(modality, head.removeprefix("data:").removesuffix(";base64"), data)
-
-
-def _blob(modality: str, mime_type: str, data: Any) -> dict[str, Any]:
-    return {"type": "blob", "modality": modality, "mime_type": mime_type, "content": data}
+            return file_part(fields_of(part.get("file")), "document", keep_bytes=keep_bytes)
+        case "input_file":
+            return file_part(part, "document", keep_bytes=keep_bytes)
+    return {**without_bytes(part, keep_bytes=keep_bytes), "type": kind}

@@ -8,7 +8,7 @@ from opentelemetry._logs import Logger
 from opentelemetry.trace import Tracer
 
 from spanwarden.announced import Announced
-from spanwarden.chat import Chats
+from spanwarden.calls import Calls
 from spanwarden.content import ContentMode
 from spanwarden.guard import Counts
 from spanwarden.roots import OpenRoots
@@ -20,7 +20,7 @@ from spanwarden.spans import Spans
 class Recorder:
     """The parts that share one state."""
 
-    chats: Chats
+    calls: Calls
     announced: Announced
     sessions: Sessions
     roots: OpenRoots
@@ -30,6 +30,13 @@ class Recorder:
         """Make a child process independent of its parent's locks and open spans."""
         self.sessions.after_fork()
         self.roots.after_fork()
+        self.calls.streams.after_fork()
+
+    def stop(self) -> None:
+        """Let further calls pass, and end what is open."""
+        self.calls.stop()
+        self.calls.streams.stop()
+        self.roots.stop()
 
 
 def new_recorder(tracer: Tracer, logger: Logger, mode: ContentMode) -> Recorder:
@@ -38,4 +45,5 @@ def new_recorder(tracer: Tracer, logger: Logger, mode: ContentMode) -> Recorder:
     roots = OpenRoots(counts)
     sessions = Sessions(counts)
     spans = Spans(tracer, logger, mode, counts)
-    return Recorder(Chats(spans, sessions, roots, counts), Announced(spans, sessions, counts), sessions, roots, counts)
+    calls = Calls(spans, sessions, roots, counts)
+    return Recorder(calls, Announced(spans, sessions, counts), sessions, roots, counts)

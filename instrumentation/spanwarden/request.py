@@ -30,17 +30,22 @@ _INTEGERS: Final[Mapping[str, str]] = {
     "seed": names.REQUEST_SEED,
     "max_tokens": names.REQUEST_MAX_TOKENS,
     "max_completion_tokens": names.REQUEST_MAX_TOKENS,
+    "max_output_tokens": names.REQUEST_MAX_TOKENS,
+    "starting_after": names.REQUEST_STREAM_CURSOR,
 }
-_RAW_HEADER: Final = "X-Stainless-Raw-Response"
+_INT64_MAX: Final = 2**63 - 1
+"""Wider integers make a whole batch of spans unsendable."""
 _OUTPUT_TYPES: Final[Mapping[str, str]] = {"text": "text", "json_object": "json", "json_schema": "json"}
 _USAGE: Final = (
-    ("prompt_tokens", None, names.USAGE_INPUT),
-    ("completion_tokens", None, names.USAGE_OUTPUT),
-    ("prompt_tokens_details", "cached_tokens", names.USAGE_CACHE_READ),
-    ("prompt_tokens_details", "audio_tokens", names.USAGE_AUDIO_INPUT),
-    ("completion_tokens_details", "reasoning_tokens", names.USAGE_REASONING),
-    ("completion_tokens_details", "audio_tokens", names.USAGE_AUDIO_OUTPUT),
+    (("prompt_tokens", "input_tokens"), None, names.USAGE_INPUT),
+    (("completion_tokens", "output_tokens"), None, names.USAGE_OUTPUT),
+    (("prompt_tokens_details", "input_tokens_details"), "cached_tokens", names.USAGE_CACHE_READ),
+    (("prompt_tokens_details", "input_tokens_details"), "cache_write_tokens", names.USAGE_CACHE_WRITE),
+    (("prompt_tokens_details", "input_tokens_details"), "audio_tokens", names.USAGE_AUDIO_INPUT),
+    (("completion_tokens_details", "output_tokens_details"), "reasoning_tokens", names.USAGE_REASONING),
+    (("completion_tokens_details", "output_tokens_details"), "audio_tokens", names.USAGE_AUDIO_OUTPUT),
 )
+"""Token counts: the field in the spelling of chat completions and of Responses, a detail in it, the attribute."""
 
 
 class Endpoint(NamedTuple):
@@ -91,19 +96,10 @@ def snapshot(value: Any) -> Sequence[Any]:
     return list(value)
 
 
-def answer_of(response: Any, arguments: Mapping[str, Any]) -> Any:
-    """The answer itself where the caller asked for the raw response; nothing where its body is still unread."""
-    headers = arguments.get("extra_headers")
-    raw = headers.get(_RAW_HEADER) if isinstance(headers, Mapping) else None
-    if raw is None:
-        return response
-    return response.parse() if raw == "true" else None
-
-
-def start_attributes(endpoint: Endpoint, model: Any) -> dict[str, Any]:
+def start_attributes(endpoint: Endpoint, operation: str, model: Any) -> dict[str, Any]:
     """What a sampler may look at."""
     attributes: dict[str, Any] = {
-        names.OPERATION: "chat",
+        names.OPERATION: operation,
         names.PROVIDER: endpoint.provider,
         names.SERVER_ADDRESS: endpoint.address,
         names.SERVER_PORT: endpoint.port,
@@ -115,14 +111,14 @@ def start_attributes(endpoint: Endpoint, model: Any) -> dict[str, Any]:
 
 def request_attributes(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """What the request asks for. The client's "not given" values are of none of the types that count here."""
-    attributes: dict[str, Any] = {names.API_TYPE: "chat_completions"}
+    attributes: dict[str, Any] = {}
     for name, value in arguments.items():
         if name in _NUMBERS:
             if isinstance(value, int | float):
                 attributes[_NUMBERS[name]] = float(value)
         elif name in _INTEGERS:
             if isinstance(value, int):
-                attributes[_INTEGERS[name]] = value
+                attributes[_INTEGERS[name]] = min(value, _INT64_MAX)
         elif name in _OTHERS:
             attributes.update(_OTHERS[name](value))
     return attributes
@@ -149,11 +145,61 @@ def _service_tier(value: Any) -> dict[str, Any]:
 
 
 def _output_type(value: Any) -> dict[str, Any]:
+    if isinstance(value, type):  # a model that the client parses the answer into
+        return {names.OUTPUT_TYPE: "json"}
     output_type = _OUTPUT_TYPES.get(str(fields_of(value).get("type")))
     return {names.OUTPUT_TYPE: output_type} if output_type else {}
 
 
+def _reasoning(value: Any) -> dict[str, Any]:
+    return _reasoning_level(fields_of(value).get("effort"))
+
+
+def _text_format(value: Any) -> dict[str, Any]:
+    return _output_type(fields_of(value).get("format"))
+
+
+def _text_type(value: Any) -> dict[str, Any]:
+    return {names.OUTPUT_TYPE: "json"} if isinstance(value, type) else {}
+
+
+def _stream(value: Any) -> dict[str, Any]:
+    return {names.REQUEST_STREAM: True} if value is True else {}
+
+
+def _previous_response(value: Any) -> dict[str, Any]:
+    return {names.REQUEST_PREVIOUS_RESPONSE: sendable(value)} if isinstance(value, str) else {}
+
+
+def _conversation(value: Any) -> dict[str, Any]:
+    name = value if isinstance(value, str) else fields_of(value).get("id")
+    return {names.CONVERSATION_ID: sendable(name)} if isinstance(name, str) else {}
+
+
+def _prompt(value: Any) -> dict[str, Any]:
+    fields = fields_of(value)
+    named = ((names.PROMPT_NAME, fields.get("id")), (names.PROMPT_VERSION, fields.get("version")))
+    return {key: sendable(text) for key, text in named if isinstance(text, str)}
+
+
+def _encoding_format(value: Any) -> dict[str, Any]:
+    return {names.REQUEST_ENCODING_FORMATS: (sendable(value),)} if isinstance(value, str) else {}
+
+
+def _dimensions(value: Any) -> dict[str, Any]:
+    return {names.EMBEDDING_DIMENSIONS: value} if isinstance(value, int) else {}
+
+
 _OTHERS: Final = {
+    "reasoning": _reasoning,
+    "text": _text_format,
+    "text_format": _text_type,
+    "stream": _stream,
+    "previous_response_id": _previous_response,
+    "conversation": _conversation,
+    "prompt": _prompt,
+    "encoding_format": _encoding_format,
+    "dimensions": _dimensions,
     "n": _choice_count,
     "stop": _stop_sequences,
     "reasoning_effort": _reasoning_level,
@@ -162,9 +208,8 @@ _OTHERS: Final = {
 }
 
 
-def response_attributes(response: Any) -> dict[str, Any]:
+def response_attributes(fields: Mapping[str, Any]) -> dict[str, Any]:
     """What the answer says of itself. Fields that a compatible server leaves out are left out."""
-    fields = fields_of(response)
     attributes: dict[str, Any] = {}
     for field, attribute in (
         ("id", names.RESPONSE_ID),
@@ -175,14 +220,18 @@ def response_attributes(response: Any) -> dict[str, Any]:
         value = fields.get(field)
         if isinstance(value, str) and value:
             attributes[attribute] = sendable(value)
-    _add_usage(attributes, fields_of(fields.get("usage")))
+    usage = fields_of(fields.get("usage"))
+    if usage:
+        _add_usage(attributes, usage)
     return attributes
 
 
 def _add_usage(attributes: dict[str, Any], usage: Mapping[str, Any]) -> None:
-    for field, detail, attribute in _USAGE:
-        value = usage.get(field)
+    for (chat_field, response_field), detail, attribute in _USAGE:
+        value = usage.get(chat_field)
+        if value is None:
+            value = usage.get(response_field)
         if detail is not None:
             value = fields_of(value).get(detail) or None if value is not None else None
-        if isinstance(value, int):
-            attributes[attribute] = value
+        if isinstance(value, int) and not isinstance(value, bool):
+            attributes[attribute] = min(value, _INT64_MAX)

@@ -48,10 +48,14 @@ DROPPED: Final = AskedCall("", "", "", "")
 
 @dataclass(slots=True, eq=False)
 class Answer:
-    """An answer without tool calls. `continued` once a request has brought it back."""
+    """An answer in words, or any answer with an id. `continued` once a request has brought it back.
+
+    `complete` is false while the provider still works on it.
+    """
 
     session: Session
     continued: bool = False
+    complete: bool = True
 
 
 class ToolResult(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
@@ -17,14 +17,14 @@ import orjson
 
 from spanwarden.encode import fields_of
 from spanwarden.guard import Counts
-from spanwarden.messages import AskedCall, asked_calls, decoded
+from spanwarden.heard import Conversation
+from spanwarden.messages import AskedCall, decoded
 from spanwarden.session import DROPPED, Answer, Call, Session, ToolResult
 
 LOOK_BACK: Final = 8
 """Assistant messages looked at, from the newest on, before a request counts as a new session."""
 SAME_KEY: Final = 4
 """Sessions remembered under one key: servers that count call ids from 1 give the same ids to many."""
-
 
 Kept = TypeVar("Kept", Call, Answer)
 
@@ -113,41 +113,58 @@ class Sessions:
         """Make `session` the hint of this thread or task."""
         _here.set(session)
 
-    def find(self, messages: Sequence[Any]) -> Session | None:
-        """The session whose answers these messages bring back."""
+    def find(self, conversation: Conversation) -> Session | None:
+        """The session that a request continues: by the ids it names, else by the answers that it brings back."""
+        if conversation.conversation_id:
+            return self.named(conversation.conversation_id)
         hint = _here.get()
-        looked = 0
         with self._lock:
-            for index in range(len(messages) - 1, -1, -1):
-                message = fields_of(messages[index])
-                if message.get("role") != "assistant":
-                    continue
-                before = fields_of(messages[index - 1]) if index else {}
-                session = self._session_of(message, before, hint)
-                looked += 1
-                if session is not None or looked == LOOK_BACK:
-                    return session
+            if conversation.response_id:
+                answer = _best_answer(self._answers.find(_response_key(conversation.response_id)), hint)
+                if answer is not None:
+                    return answer.session
+            return self._find_by_messages(conversation, hint)
+
+    def _find_by_messages(self, conversation: Conversation, hint: Session | None) -> Session | None:
+        looked = 0
+        messages = conversation.messages
+        for index in range(len(messages) - 1, -1, -1):
+            heard = conversation.hear(messages[index])
+            if heard.role != "assistant":
+                continue
+            session = self._session_of(conversation, index, heard.content, hint)
+            looked += 1
+            if session is not None or looked == LOOK_BACK:
+                return session
         return None
 
-    def _session_of(
-        self, message: Mapping[str, Any], before: Mapping[str, Any], hint: Session | None
-    ) -> Session | None:
-        if message.get("tool_calls"):
-            for asked in asked_calls(message):
-                call = _best_call(self._calls.find(asked.id), asked, hint)
-                if call is not None:
-                    return call.session
-        answer = _best_answer(self._answers.find(_answer_key(message, before)), hint)
+    def _session_of(self, conversation: Conversation, index: int, content: Any, hint: Session | None) -> Session | None:
+        for asked in conversation.calls(conversation.messages[index]):
+            call = _best_call(self._calls.find(asked.id), asked, hint)
+            if call is not None:
+                return call.session
+        answer = _best_answer(self._answers.find(_answer_key(content, conversation.before(index))), hint)
         if answer is None:
             return None
         answer.continued = True
         return answer.session
 
-    def answered(self, session: Session, message: Mapping[str, Any], before: Any) -> None:
+    def answered(self, session: Session, content: Any, before: Any) -> None:
         """Remember an answer in words, to know it again."""
-        key = _answer_key(message, fields_of(before))
+        key = _answer_key(content, before)
         with self._lock:
             self._counts.joins_evicted += self._answers.add(key, Answer(session))
+
+    def responded(self, session: Session, response_id: str, *, complete: bool) -> bool:
+        """Remember an answer by its id; false when all of it has been read before."""
+        key = _response_key(response_id)
+        with self._lock:
+            known = next((answer for answer in self._answers.find(key) if answer.session is session), None)
+            if known is None:
+                self._counts.joins_evicted += self._answers.add(key, Answer(session, complete=complete))
+                return True
+            was_complete, known.complete = known.complete, known.complete or complete
+            return not was_complete
 
     def asked(self, session: Session, asked: Sequence[AskedCall], asked_ns: int, tools: Sequence[Any]) -> None:
         """Remember the tool calls of an answer, to know them again, and as open until their results come."""
@@ -164,7 +181,8 @@ class Sessions:
         call.session.pending[call.asked.id] = call
         self._open[id(call)] = call
         self._open_characters += len(call.asked.arguments)
-        while len(self._open) > self._limits.open_calls or self._open_characters > self._limits.open_characters:
+        limits = self._limits
+        while len(self._open) > limits.open_calls or self._open_characters > limits.open_characters:
             self._close_call(next(iter(self._open.values())))
             self._counts.calls_evicted += 1
 
@@ -176,19 +194,19 @@ class Sessions:
         call.session.pending.pop(call.asked.id, None)
         return True
 
-    def results(self, session: Session, messages: Sequence[Any]) -> list[ToolResult]:
-        """The open calls of a session whose results these messages bring, in order, with what came; now closed."""
+    def results(self, session: Session, conversation: Conversation) -> list[ToolResult]:
+        """The open calls of a session whose results a request brings, in order, with what came; now closed."""
         if not session.pending:
             return []
         found: list[ToolResult] = []
         with self._lock:
-            for index in range(len(messages) - 1, -1, -1):
+            for message in reversed(conversation.messages):
                 if not session.pending:
                     break
-                message = fields_of(messages[index])
-                call = session.pending.get(message.get("tool_call_id") or "") if message.get("role") == "tool" else None
+                heard = conversation.hear(message)
+                call = session.pending.get(heard.call_id) if heard.call_id else None
                 if call is not None:
-                    found.append(ToolResult(call, call.asked, message.get("content")))
+                    found.append(ToolResult(call, call.asked, heard.content))
                     self._finish(call)
         return found[::-1]
 
@@ -256,9 +274,13 @@ def _best_answer(candidates: tuple[Answer, ...], hint: Session | None) -> Answer
     return next(iter(mine or fresh or candidates), None)
 
 
-def _answer_key(message: Mapping[str, Any], before: Mapping[str, Any]) -> int:
+def _answer_key(content: Any, before: Any) -> int:
     """An answer together with what it answers: "Hello!" alone is said in many conversations."""
-    return hash((_content_key(message.get("content")), _content_key(before.get("content"))))
+    return hash((_content_key(content), _content_key(before)))
+
+
+def _response_key(response_id: str) -> tuple[str, str]:
+    return ("response", response_id)
 
 
 def _content_key(content: Any) -> Any:
@@ -273,7 +295,7 @@ def _content_key(content: Any) -> Any:
 def _description(tools: Sequence[Any], name: str) -> str | None:
     for item in tools:
         tool = fields_of(item)
-        body = fields_of(tool.get(tool.get("type") or "function"))
+        body = fields_of(tool.get(tool.get("type") or "function")) or tool
         if body.get("name") == name:
             description = body.get("description")
             return description if isinstance(description, str) else None

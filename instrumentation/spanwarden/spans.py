@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import orjson
 from opentelemetry._logs import Logger, SeverityNumber
@@ -15,11 +15,9 @@ from spanwarden.content import ContentMode
 from spanwarden.encode import sendable
 from spanwarden.guard import Counts
 from spanwarden.messages import AskedCall, decoded
+from spanwarden.reasoning import Thought
 from spanwarden.session import Call, Session, ToolResult
 from spanwarden.shorten import cut_text, fitting
-
-ReasoningKind: TypeAlias = Literal["raw", "summary", "encrypted"]
-"""How much of the reasoning a monitor can read."""
 
 Attributes: TypeAlias = dict[str, Any]
 
@@ -41,10 +39,10 @@ class Spans:
         self._logger = logger
         self._counts = counts
 
-    def start_chat(self, attributes: Attributes, started_ns: int, context: Context | None) -> Span:
+    def start_call(self, attributes: Attributes, started_ns: int, context: Context | None) -> Span:
         """A model call, from now on."""
-        model = attributes.get(names.REQUEST_MODEL)
-        name = f"chat {model}" if model else "chat"
+        operation, model = attributes[names.OPERATION], attributes.get(names.REQUEST_MODEL)
+        name = f"{operation} {model}" if model else operation
         return self._tracer.start_span(name, context, SpanKind.CLIENT, attributes, start_time=started_ns)
 
     def start_root(self, model: str | None, started_ns: int) -> Span:
@@ -70,19 +68,18 @@ class Spans:
         return self._tracer.start_span(f"execute_tool {name}", context, SpanKind.INTERNAL, attributes)
 
     def reasoning(
-        self, session: Session, text: str, kind: ReasoningKind, context: Context, interval: Interval, *, inferred: bool
+        self, session: Session, thought: Thought, context: Context, interval: Interval, *, inferred: bool
     ) -> None:
         """One step of reasoning."""
         attributes: Attributes = {
             names.SESSION_ID: session.id,
             names.STEP: session.next_step(),
-            names.REASONING_KIND: kind,
+            names.REASONING_KIND: thought.kind,
         }
         if inferred:
             attributes[names.INFERRED] = True
         if self._on_spans:
-            message = {"role": "assistant", "parts": [{"type": "reasoning", "content": text}]}
-            self._add_json(attributes, names.OUTPUT_MESSAGES, [message])
+            self._add_json(attributes, names.OUTPUT_MESSAGES, [{"role": "assistant", "parts": [thought.part()]}])
         span = self._tracer.start_span("reasoning", context, SpanKind.INTERNAL, attributes, None, interval.started_ns)
         span.end(interval.ended_ns)
 
@@ -120,7 +117,7 @@ class Spans:
             self._add_text(attributes, key, value)
         return attributes
 
-    def close_chat(
+    def close_call(
         self, span: Span, attributes: Attributes, content: Mapping[str, Any], context: Context, ended_ns: int
     ) -> None:
         """End a model call's span with its content, and emit its event."""
@@ -146,6 +143,11 @@ class Spans:
         span.set_attribute(names.ERROR_TYPE, type(error).__qualname__)
         description = cut_text(sendable(str(error)), 500)[0] if self._on_spans else None
         span.set_status(Status(StatusCode.ERROR, description))
+
+    def mark_failed(self, span: Span) -> None:
+        """Give a span the status of a failure, where it has none with a description yet."""
+        if getattr(getattr(span, "status", None), "status_code", None) != StatusCode.ERROR:
+            span.set_status(Status(StatusCode.ERROR))
 
     def _add_json(self, attributes: Attributes, key: str, value: Any) -> None:
         attributes[key], cut = fitting(value, self.mode.limit)

@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 
-from spanwarden import names, openai_chat
+from spanwarden import client, names
 from spanwarden.content import ContentMode, Place
 from spanwarden.recorder import new_recorder
 
@@ -138,7 +138,7 @@ def _instrumented(
     provider.add_span_processor(processor or ended)
     recorder = new_recorder(provider.get_tracer(names.SCOPE), NoOpLogger(names.SCOPE), ContentMode(place))
     stub = _stub(answer)
-    openai_chat.wrap(stub, recorder.chats)
+    client.wrap(recorder.calls, client.TARGETS[0], stub)
     return stub, ended
 
 

@@ -175,19 +175,8 @@ def test_an_unread_response_stays_unread(instrumented: Instrumented) -> None:
             assert response.parse().choices[0].message.content == "Hello."
 
     span = instrumented.seen().one("chat")
-    assert attribute(span, "gen_ai.output.messages") is None
+    assert content(span, "gen_ai.output.messages")[0]["parts"] == [{"type": "text", "content": "Hello."}]
     assert len(content(span, "gen_ai.input.messages")) == 2
-
-
-def test_a_streamed_call_passes_untouched(instrumented: Instrumented) -> None:
-    with scripted_model(said("Hello there.")) as model:
-        stream = client(model.url).chat.completions.create(model="gpt-5", messages=conversation("Hello?"), stream=True)
-        with stream:
-            assert isinstance(stream, openai.Stream)
-            words = [chunk.choices[0].delta.content for chunk in stream]
-
-    assert words == ["Hello", "there.", None]
-    assert len(instrumented.seen()) == 0
 
 
 def test_an_answer_that_is_no_completion_reaches_the_caller(instrumented: Instrumented) -> None:

@@ -22,6 +22,7 @@ from spanwarden.content import VARIABLE, content_mode
 from spanwarden.encode import json_text
 from spanwarden.shorten import cut_text, fitting
 
+DIGEST = "sha256:4c4b6a3be1314ab86138bef4314dde022e600960d8689a2c8f8631802d20dab6"
 LOOP = (
     asked(("call_1", "bash", {"command": "cat zebra.txt"}), reasoning_content="The zebra file."),
     said("It says zebra."),
@@ -190,7 +191,7 @@ def test_a_picture_is_a_part_and_does_not_hide_the_prompt(instrumented: Instrume
 
     assert content(instrumented.seen().one("chat"), "gen_ai.input.messages")[0]["parts"] == [
         {"type": "text", "content": "What is this?"},
-        {"type": "blob", "modality": "image", "mime_type": "image/png", "content": "iVBORw0KGgo="},
+        {"type": "blob", "modality": "image", "mime_type": "image/png", "size": 8, "digest": DIGEST, "content": ""},
         {"type": "uri", "modality": "image", "uri": "https://example.org/a.png"},
         {"type": "new_kind", "field": 1},
     ]

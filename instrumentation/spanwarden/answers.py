@@ -1,0 +1,222 @@
+"""What came back of a model call -> the rest of its span, its reasoning, and what the next request is known by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+from opentelemetry.context import Context
+from opentelemetry.trace import Span
+
+from spanwarden import names
+from spanwarden.apis import Api, Reply, snapshot
+from spanwarden.encode import sendable
+from spanwarden.gathering import Times
+from spanwarden.guard import Attachment, Counts, guarded
+from spanwarden.heard import Conversation
+from spanwarden.messages import Choice
+from spanwarden.request import request_attributes
+from spanwarden.roots import OpenRoots, Turn
+from spanwarden.runs import Run
+from spanwarden.session import Session
+from spanwarden.sessions import Sessions
+from spanwarden.spans import Attributes, Interval, Spans
+from spanwarden.streams import Ending
+from spanwarden.unsampled import UnsampledRuns
+
+
+class HttpSeen(NamedTuple):
+    """The HTTP response to a call, where the client shows it, and how often it had to be sent again."""
+
+    response: Any = None
+    retries: int = 0
+
+
+_NOT_SEEN = HttpSeen()
+
+
+@dataclass(slots=True, eq=False)
+class ModelCall:
+    """A model call on its way.
+
+    `context` is where its reasoning belongs. `span` is `None` where another instrumentation has made one. `turn` is
+    the inferred run it is in, `run` the announced one. `start` are the attributes that the span began with.
+    """
+
+    api: Api
+    started_ns: int
+    context: Context
+    session: Session
+    conversation: Conversation
+    arguments: Mapping[str, Any]
+    span: Span | None
+    run: Run | None
+    turn: Turn | None = None
+    start: Attributes = field(default_factory=dict)
+    step: int = 0
+    attachment: Attachment | None = None
+    http: HttpSeen = _NOT_SEEN
+    first_ns: int | None = None
+
+
+class Answers:
+    """Closes model calls. No public method raises."""
+
+    def __init__(
+        self, spans: Spans, sessions: Sessions, roots: OpenRoots, unsampled: UnsampledRuns, counts: Counts
+    ) -> None:
+        self.counts = counts
+        self._spans = spans
+        self._sessions = sessions
+        self._roots = roots
+        self._unsampled = unsampled
+
+    @guarded
+    def answered(self, call: ModelCall, answer: Any, ended_ns: int) -> None:
+        """Close a call with a whole answer."""
+        self._close(call, call.api.read(answer, self._spans.mode.reading, False), ended_ns)
+
+    @guarded
+    def streamed(self, call: ModelCall, ending: Ending) -> None:
+        """Close a call with what came of a stream."""
+        gathering = ending.gathering
+        reply = call.api.read(gathering.answer(), self._spans.mode.reading, ending.broken_off)
+        if gathering.cut:
+            reply.attributes[names.TRUNCATED] = True
+            self.counts.contents_truncated += 1
+        if gathering.error_type is not None:
+            reply = reply._replace(error_type=gathering.error_type)
+        if call.span is not None and ending.error is not None:
+            self._spans.fail(call.span, ending.error)
+            reply = reply._replace(error_type=type(ending.error).__qualname__)
+        self._close(call, reply, ending.ended_ns, gathering.times, broken_off=ending.broken_off)
+
+    @guarded
+    def failed(self, call: ModelCall, error: BaseException, ended_ns: int) -> None:
+        """Close a call that raised. What the client could not use of an answer is recorded all the same."""
+        if call.span is not None:
+            self._spans.fail(call.span, error)
+        reply = self._refused(call) or Reply({}, [])
+        reply.attributes.update(_of_error(error))
+        self._close(call, reply._replace(error_type=type(error).__qualname__), ended_ns)
+
+    @guarded
+    def _refused(self, call: ModelCall) -> Reply | None:
+        """The answer that came although the call raised: text that is no JSON of the wanted form, say."""
+        response = call.http.response
+        if response is None or not getattr(response, "is_stream_consumed", False):
+            return None
+        return call.api.read(orjson.loads(response.content), self._spans.mode.reading, False)
+
+    def _close(
+        self, call: ModelCall, reply: Reply, ended_ns: int, times: Times | None = None, *, broken_off: bool = False
+    ) -> None:
+        is_new = self._is_new(call, reply)
+        wants_tools = self._remember(call, reply, ended_ns) if is_new else False
+        if is_new:
+            self._record_reasoning(call, reply, times or {}, ended_ns)
+        for run in (call.run, call.turn):
+            if run is not None:
+                run.totals.add(reply.attributes)
+        if call.span is not None:
+            self._close_span(call, call.span, reply, ended_ns)
+        if call.turn is None:
+            return
+        if reply.error_type is not None and not reply.choices:
+            self._fail_turn(call, call.turn, reply.error_type, ended_ns)
+        else:
+            open_end = wants_tools or not reply.complete or (broken_off and not reply.choices)
+            self._note_turn(call.turn, is_open=open_end, ended_ns=ended_ns, error_type=reply.error_type)
+
+    def _is_new(self, call: ModelCall, reply: Reply) -> bool:
+        """Whether this answer has not been read before: one that is fetched may come many times."""
+        if not reply.response_id:
+            return True
+        is_new = self._sessions.responded(call.session, reply.response_id, complete=reply.complete)
+        return is_new and reply.complete
+
+    def _remember(self, call: ModelCall, reply: Reply, ended_ns: int) -> bool:
+        """Make the answer known for the next request; true if it asks for tools."""
+        wants_tools = False
+        for choice in reply.choices:
+            wants_tools |= bool(choice.calls)
+            if not any(asked.id for asked in choice.calls):  # in words, or the older `function_call`
+                self._sessions.answered(call.session, choice.content, call.conversation.last_content())
+                continue
+            self._unsampled.forget([asked.id for asked in choice.calls])
+            self._sessions.asked(call.session, choice.calls, ended_ns, snapshot(call.arguments.get("tools")))
+        return wants_tools
+
+    def _record_reasoning(self, call: ModelCall, reply: Reply, times: Times, ended_ns: int) -> None:
+        for choice in reply.choices:
+            for thought in choice.thoughts:
+                seen = times.get(thought.source)
+                interval = Interval(*seen) if seen is not None else Interval(call.started_ns, ended_ns)
+                self._spans.reasoning(call.session, thought, call.context, interval, inferred=seen is None)
+
+    def _close_span(self, call: ModelCall, span: Span, reply: Reply, ended_ns: int) -> None:
+        attributes = {**reply.attributes, **request_attributes(call.arguments), **_of_transport(call)}
+        attributes[names.SESSION_ID] = call.session.id
+        if call.step:
+            attributes[names.STEP] = call.step
+        if call.api.api_type is not None:
+            attributes[names.API_TYPE] = call.api.api_type
+        if reply.error_type is not None:
+            attributes[names.ERROR_TYPE] = reply.error_type
+            self._spans.mark_failed(span)
+        content = self._content(call, reply.choices) if self._spans.mode.place != "none" else {}
+        if self._spans.mode.on_events:
+            attributes = {**call.start, **attributes}
+        self._spans.close_call(span, attributes, content, call.context, ended_ns)
+
+    def _content(self, call: ModelCall, choices: list[Choice]) -> dict[str, Any]:
+        content = call.api.content(call.conversation.messages, call.arguments, self._spans.mode.reading)
+        if choices:
+            content[names.OUTPUT_MESSAGES] = [choice.message() for choice in choices]
+        return content
+
+    def _note_turn(self, turn: Turn, *, is_open: bool, ended_ns: int, error_type: str | None) -> None:
+        turn.touch(ended_ns)
+        turn.error_type = error_type
+        if not is_open:
+            turn.finished = True
+            self._roots.close(turn)
+
+    def _fail_turn(self, call: ModelCall, turn: Turn, error_type: str, ended_ns: int) -> None:
+        """Keep the run open for a program that tries again: it brings the same messages.
+
+        The first call of a session brings nothing to be known by, so a run that failed there is over.
+        """
+        turn.error_type = error_type
+        turn.touch(ended_ns)
+        if not call.conversation.has_answers():
+            turn.finished = True
+            self._roots.close(turn)
+
+
+def _of_transport(call: ModelCall) -> Attributes:
+    """What the way over the network tells: retries, the request's id, how long the first chunk took."""
+    attributes: Attributes = {}
+    if call.http.retries:
+        attributes[names.RESEND_COUNT] = call.http.retries
+    request_id = call.http.response.headers.get("x-request-id") if call.http.response is not None else None
+    if request_id:
+        attributes[names.REQUEST_ID] = (sendable(request_id),)
+    if call.first_ns is not None and call.arguments.get("stream"):
+        attributes[names.TIME_TO_FIRST_CHUNK] = max(call.first_ns - call.started_ns, 0) / 1e9
+    return attributes
+
+
+def _of_error(error: BaseException) -> Attributes:
+    """What an error of the client tells of the way over the network."""
+    attributes: Attributes = {}
+    request_id = getattr(error, "request_id", None)
+    if isinstance(request_id, str):
+        attributes[names.REQUEST_ID] = (sendable(request_id),)
+    headers = getattr(getattr(error, "request", None), "headers", None)
+    sent_again = headers.get("x-stainless-retry-count") if headers is not None else None
+    if sent_again and sent_again.isdecimal() and int(sent_again):
+        attributes[names.RESEND_COUNT] = int(sent_again)
+    return attributes

@@ -1,0 +1,171 @@
+"""The APIs of the client that are recorded: how the request and the answer of each are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from spanwarden import names
+from spanwarden.encode import fields_of
+from spanwarden.gathering import ChatGathering, Gathering
+from spanwarden.heard import Conversation, chat_conversation
+from spanwarden.messages import Choice, Reading, choice_of, input_messages, tool_definitions
+from spanwarden.request import response_attributes
+from spanwarden.response_gathering import ResponseGathering
+from spanwarden.responses import item_messages, items_of, response_choice, response_conversation
+
+Content = dict[str, Any]
+
+
+class Reply(NamedTuple):
+    """An answer as it was read.
+
+    `response_id` is set where later requests may name it; `complete` is false while the provider still works on it.
+    """
+
+    attributes: dict[str, Any]
+    choices: list[Choice]
+    response_id: str = ""
+    complete: bool = True
+    error_type: str | None = None
+
+
+class Api(NamedTuple):
+    """One kind of request.
+
+    `messages` takes what is said out of the arguments; `hear` reads it; `content` puts it in the form of the
+    conventions; `read` reads an answer, given as mapping or model (the flag: it broke off); `gather` collects chunks.
+    """
+
+    operation: str
+    api_type: str | None
+    messages: Callable[[Mapping[str, Any]], Sequence[Any]]
+    hear: Callable[[Mapping[str, Any], Sequence[Any]], Conversation]
+    content: Callable[[Sequence[Any], Mapping[str, Any], Reading], Content]
+    read: Callable[[Any, Reading, bool], Reply]
+    gather: Callable[[], Gathering]
+
+
+def snapshot(value: Any) -> Sequence[Any]:
+    """The items now, so that a list which the caller changes meanwhile is recorded as it was sent."""
+    return value[:] if isinstance(value, list | tuple) else ()
+
+
+def _chat_messages(arguments: Mapping[str, Any]) -> Sequence[Any]:
+    return snapshot(arguments.get("messages"))
+
+
+def _chat_content(messages: Sequence[Any], arguments: Mapping[str, Any], reading: Reading) -> Content:
+    return {names.INPUT_MESSAGES: input_messages(messages, reading), **_tools(arguments, arguments)}
+
+
+def _tools(arguments: Mapping[str, Any], answer: Mapping[str, Any]) -> Content:
+    tools = snapshot(arguments.get("tools")) or snapshot(answer.get("tools"))
+    return {names.TOOL_DEFINITIONS: tool_definitions(tools)} if tools else {}
+
+
+def _read_chat(answer: Any, reading: Reading, broken_off: bool) -> Reply:
+    fields = fields_of(answer)
+    choices = [
+        choice_of(choice, source, reading, broken_off=broken_off)
+        for source, choice in enumerate(fields.get("choices") or ())
+    ]
+    return Reply(_with_reasons(response_attributes(fields), choices), choices)
+
+
+def _with_reasons(attributes: dict[str, Any], choices: Sequence[Choice]) -> dict[str, Any]:
+    reasons = tuple([choice.finish_reason for choice in choices if choice.finish_reason is not None])
+    if reasons:
+        attributes[names.RESPONSE_FINISH_REASONS] = reasons
+    return attributes
+
+
+def _prompt(arguments: Mapping[str, Any]) -> Sequence[Any]:
+    given = arguments.get("prompt")
+    prompts = (
+        given if isinstance(given, list | tuple) and not all(isinstance(token, int) for token in given) else [given]
+    )
+    return [{"role": "user", "content": prompt} for prompt in prompts if prompt is not None]
+
+
+def _read_completion(answer: Any, reading: Reading, broken_off: bool) -> Reply:
+    fields = dict(fields_of(answer))
+    if not broken_off or any("text" in fields_of(choice) for choice in fields.get("choices") or ()):
+        fields["choices"] = [
+            {**choice, "message": choice.get("message") or {"role": "assistant", "content": choice.get("text")}}
+            for choice in map(fields_of, fields.get("choices") or ())
+        ]
+    return _read_chat(fields, reading, broken_off)
+
+
+def _response_content(items: Sequence[Any], arguments: Mapping[str, Any], reading: Reading) -> Content:
+    content: Content = {}
+    instructions = arguments.get("instructions")
+    if isinstance(instructions, str):
+        content[names.SYSTEM_INSTRUCTIONS] = [{"type": "text", "content": instructions}]
+    return {**content, names.INPUT_MESSAGES: item_messages(items, reading), **_tools(arguments, {})}
+
+
+def _read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:  # noqa: ARG001 - a response says its status
+    fields = fields_of(answer)
+    choice = response_choice(fields, reading)
+    choices = [choice] if choice is not None else []
+    attributes = _with_reasons(response_attributes(fields), choices)
+    response_id = fields.get("id")
+    status = fields.get("status")
+    if any(fields_of(item).get("type") == "compaction" for item in fields.get("output") or ()):
+        attributes[names.CONVERSATION_COMPACTED] = True
+    return Reply(
+        attributes,
+        choices,
+        response_id if isinstance(response_id, str) else "",
+        status not in ("queued", "in_progress"),
+        str(fields_of(fields.get("error")).get("code") or "failed") if status == "failed" else None,
+    )
+
+
+def _read_fetched(answer: Any, reading: Reading, broken_off: bool) -> Reply:
+    reply = _read_response(answer, reading, broken_off)
+    attributes = {key: value for key, value in reply.attributes.items() if not key.startswith("gen_ai.usage.")}
+    status = fields_of(answer).get("status")
+    if isinstance(status, str):
+        attributes[names.RESPONSE_STATUS] = status
+    return reply._replace(attributes=attributes)
+
+
+def _fetched_conversation(arguments: Mapping[str, Any], messages: Sequence[Any]) -> Conversation:
+    response_id = arguments.get("response_id")
+    return response_conversation({"previous_response_id": response_id}, messages)
+
+
+def _nothing(_arguments: Mapping[str, Any]) -> Sequence[Any]:
+    return ()
+
+
+def _no_content(_messages: Sequence[Any], _arguments: Mapping[str, Any], _reading: Reading) -> Content:
+    return {}
+
+
+def _read_embeddings(answer: Any, _reading: Reading, _broken_off: bool) -> Reply:
+    fields = fields_of(answer)
+    attributes = response_attributes({"model": fields.get("model"), "usage": fields.get("usage")})
+    data = fields.get("data")
+    first = fields_of(data[0]).get("embedding") if isinstance(data, list) and data else None
+    if isinstance(first, list):
+        attributes[names.EMBEDDING_DIMENSIONS] = len(first)
+    return Reply(attributes, [])
+
+
+CHAT: Final = Api(
+    "chat", "chat_completions", _chat_messages, chat_conversation, _chat_content, _read_chat, ChatGathering
+)
+RESPONSES: Final = Api(
+    "chat", "responses", items_of, response_conversation, _response_content, _read_response, ResponseGathering
+)
+FETCH_RESPONSE: Final = Api(
+    "fetch_response", "responses", _nothing, _fetched_conversation, _no_content, _read_fetched, ResponseGathering
+)
+TEXT_COMPLETION: Final = Api(
+    "text_completion", None, _prompt, chat_conversation, _chat_content, _read_completion, ChatGathering
+)
+EMBEDDINGS: Final = Api("embeddings", None, _nothing, chat_conversation, _no_content, _read_embeddings, ChatGathering)

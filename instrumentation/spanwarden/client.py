@@ -1,0 +1,193 @@
+"""The `openai` client's methods, sync and async -> what follows model calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+import wrapt
+
+from spanwarden.answers import ModelCall
+from spanwarden.apis import CHAT, EMBEDDINGS, FETCH_RESPONSE, RESPONSES, TEXT_COMPLETION, Api
+from spanwarden.bodies import BodyGathering, copy_body
+from spanwarden.calls import Calls, UnsampledCall
+from spanwarden.guard import guarded
+from spanwarden.request import reread
+from spanwarden.streams import Ending, Following
+
+Method = Callable[..., Any]
+Call = ModelCall | UnsampledCall
+
+
+class Target(NamedTuple):
+    """Methods of the two classes of a resource, and the API that they speak."""
+
+    module: str
+    owner: str
+    methods: tuple[str, ...]
+    api: Api
+
+
+TARGETS: Final = (
+    Target("openai.resources.chat.completions", "Completions", ("create", "parse"), CHAT),
+    Target("openai.resources.beta.chat.completions", "Completions", ("parse",), CHAT),
+    Target("openai.resources.responses.responses", "Responses", ("create", "parse"), RESPONSES),
+    Target("openai.resources.responses.responses", "Responses", ("retrieve",), FETCH_RESPONSE),
+    Target("openai.resources.completions", "Completions", ("create",), TEXT_COMPLETION),
+    Target("openai.resources.embeddings", "Embeddings", ("create",), EMBEDDINGS),
+)
+"""Modules whose import brings the classes that are wrapped. What a version of the client lacks is passed over."""
+TRANSPORT: Final = "openai._base_client"
+"""Where the client turns an HTTP response into an answer, which shows retries and request ids."""
+
+
+def wrap(calls: Calls, target: Target, module: Any) -> list[Callable[[], None]]:
+    """Wrap a target's methods of both classes; return what takes the wrappers off again."""
+    unwrappers = []
+    for owner, asynchronous in ((target.owner, False), (f"Async{target.owner}", True)):
+        cls = getattr(module, owner, None)
+        for method in target.methods:
+            if cls is not None and method in cls.__dict__:
+                wrapper = (_async_method if asynchronous else _sync_method)(_Recording(calls, target.api))
+                unwrappers.append(_wrap_innermost(cls, method, wrapper))
+    return unwrappers
+
+
+def wrap_transport(calls: Calls, module: Any) -> list[Callable[[], None]]:
+    """Look at HTTP responses as the client does. Where a version has no such method, nothing is seen of them."""
+
+    def process(wrapped: Method, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        calls.seen_response(kwargs.get("response"), kwargs.get("retries_taken") or 0)
+        return wrapped(*args, **kwargs)
+
+    owners = [getattr(module, name, None) for name in ("SyncAPIClient", "AsyncAPIClient")]
+    return [
+        _wrap_innermost(owner, "_process_response", process)
+        for owner in owners
+        if owner is not None and "_process_response" in owner.__dict__
+    ]
+
+
+def _wrap_innermost(owner: type, method: str, wrapper: Method) -> Callable[[], None]:
+    """Wrap a method inside of any wrapper that is already there, so that a span which that one opens is seen."""
+    outer: Any = None
+    inner = owner.__dict__[method]
+    while isinstance(inner, wrapt.FunctionWrapper):
+        outer, inner = inner, inner.__wrapped__
+    ours = wrapt.FunctionWrapper(inner, wrapper)
+    if outer is None:
+        setattr(owner, method, ours)
+    else:
+        outer.__wrapped__ = ours
+
+    def unwrap() -> None:
+        _replace(owner, method, ours, inner)
+
+    return unwrap
+
+
+def _replace(owner: type, method: str, ours: Any, inner: Any) -> None:
+    """Take our wrapper out of the chain, wherever it stands in it by now.
+
+    Others may have put it out of reach: OpenTelemetry's `unwrap` leaves a bound copy of what it finds inside.
+    """
+    outer: Any = None
+    present = owner.__dict__[method]
+    while present is not ours and isinstance(present, wrapt.FunctionWrapper):
+        outer, present = present, present.__wrapped__
+    if present is not ours:
+        return
+    if outer is None:
+        setattr(owner, method, inner)
+    else:
+        outer.__wrapped__ = inner
+
+
+class _Recording:
+    """Records the calls of one API."""
+
+    def __init__(self, calls: Calls, api: Api) -> None:
+        self.counts = calls.counts
+        self._calls = calls
+        self._api = api
+
+    def begin(self, resource: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+        """Open a call. One-time iterables are read once, for the request and for us; what they raise passes."""
+        for name in ("messages", "tools", "input"):
+            if name in kwargs:
+                kwargs[name] = reread(kwargs[name])
+        arguments: Mapping[str, Any] = {"response_id": args[0], **kwargs} if args else kwargs
+        return self._calls.begin(self._api, resource, arguments)
+
+    def fail(self, call: Call, error: BaseException) -> None:
+        """Close a call that raised."""
+        self._calls.release(call)
+        self._calls.fail(call, error)
+
+    def end(self, call: Call, response: Any) -> None:
+        """Close a call, now or once its answer has been read."""
+        self._calls.release(call)
+        if not self._follow(call, response):
+            self._calls.end(call, response)
+
+    @guarded
+    def _follow(self, call: Call, response: Any) -> bool:
+        """True where the call is closed or will be; false where the response is the answer itself."""
+        if hasattr(response, "_iterator"):
+            gathering = self._api.gather()
+            following = Following(gathering, lambda ending: self._end_stream(call, ending), self.counts)
+            self._calls.streams.follow(response, following)
+            return True
+        http = getattr(response, "http_response", None)
+        if http is None:
+            return False
+        return self._follow_raw(call, http)
+
+    def _follow_raw(self, call: Call, http: Any) -> bool:
+        """A raw response: read already, or copied while the program reads it."""
+        body = BodyGathering(self._api.gather)
+        following = Following(body, lambda ending: self._end_stream(call, ending), self.counts)
+        streams = self._calls.streams
+        if http.is_stream_consumed:
+            body.read(http.content)
+            following.finish()
+        elif copy_body(http, following, body, streams.abandoned):
+            streams.keep(following)
+        else:
+            following.finish(broken_off=True)
+        return True
+
+    def _end_stream(self, call: Call, ending: Ending) -> None:
+        self._calls.end_stream(call, ending)
+
+
+def _sync_method(recording: _Recording) -> Method:
+    def method(wrapped: Method, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call = recording.begin(instance, args, kwargs)
+        if call is None:
+            return wrapped(*args, **kwargs)
+        try:
+            response = wrapped(*args, **kwargs)
+        except BaseException as error:
+            recording.fail(call, error)
+            raise
+        recording.end(call, response)
+        return response
+
+    return method
+
+
+def _async_method(recording: _Recording) -> Method:
+    async def method(wrapped: Method, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        call = recording.begin(instance, args, kwargs)
+        if call is None:
+            return await wrapped(*args, **kwargs)
+        try:
+            response = await wrapped(*args, **kwargs)
+        except BaseException as error:
+            recording.fail(call, error)
+            raise
+        recording.end(call, response)
+        return response
+
+    return method

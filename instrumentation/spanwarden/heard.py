@@ -1,0 +1,74 @@
+"""A conversation as sessions know it: who spoke, what came back for which call, whatever API it went through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from spanwarden.encode import fields_of
+from spanwarden.messages import AskedCall, asked_calls
+
+ROLES_OF_RESULTS = ("tool", "function")
+
+
+class Heard(NamedTuple):
+    """One message: the role is empty for what is no message; `call_id` is set for a tool's result."""
+
+    role: str
+    content: Any
+    call_id: str = ""
+
+
+Hear: TypeAlias = Callable[[Any], Heard]
+Calls: TypeAlias = Callable[[Any], Sequence[AskedCall]]
+
+
+class Conversation(NamedTuple):
+    """What a request brings, and how to read it.
+
+    `response_id` names an earlier answer that it continues, `conversation_id` a conversation that the provider keeps.
+    """
+
+    messages: Sequence[Any]
+    hear: Hear
+    calls: Calls
+    response_id: str = ""
+    conversation_id: str = ""
+
+    def last_content(self) -> Any:
+        """What the newest message says."""
+        return self.before(len(self.messages))
+
+    def before(self, index: int) -> Any:
+        """What the message before a position says; what is no message in between is passed over."""
+        for message in reversed(self.messages[:index]):
+            heard = self.hear(message)
+            if heard.role:
+                return heard.content
+        return None
+
+    def brings_results(self) -> bool:
+        """Whether a tool's result is among the messages."""
+        return any(self.hear(message).role in ROLES_OF_RESULTS for message in reversed(self.messages))
+
+    def has_answers(self) -> bool:
+        """Whether it brings back anything that the model said."""
+        return bool(self.response_id) or any(self.hear(message).role == "assistant" for message in self.messages)
+
+
+def hear_message(message: Any) -> Heard:
+    """Read a message of chat completions."""
+    fields = fields_of(message)
+    role = fields.get("role") or ""
+    return Heard(role, fields.get("content"), (fields.get("tool_call_id") or "") if role == "tool" else "")
+
+
+def calls_of_message(message: Any) -> Sequence[AskedCall]:
+    """The tool calls of a message of chat completions."""
+    fields = fields_of(message)
+    return asked_calls(fields) if fields.get("tool_calls") else ()
+
+
+def chat_conversation(arguments: Mapping[str, Any], messages: Sequence[Any]) -> Conversation:  # noqa: ARG001 - as every API
+    """The conversation of a chat completions request."""
+    return Conversation(messages, hear_message, calls_of_message)

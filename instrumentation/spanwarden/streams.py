@@ -1,0 +1,226 @@
+"""Streams of the client, followed while the program reads them: each ends its call exactly once, however it ends.
+
+The stream object stays the client's own; only the iterator inside of it is replaced. Nothing is read ahead, and no
+context is held between two chunks.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import queue
+import threading
+import time
+import weakref
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, NamedTuple
+
+from spanwarden.gathering import Gathering
+from spanwarden.guard import Counts
+
+
+class Ending(NamedTuple):
+    """How a stream ended: when its first chunk came, what was gathered, and what it raised.
+
+    `broken_off` is true where it did not come to its own end.
+    """
+
+    gathering: Gathering
+    first_ns: int | None
+    ended_ns: int
+    broken_off: bool
+    error: BaseException | None
+
+
+class Following:
+    """One stream on its way. `end` is called once, by whoever comes first; calls from any thread are safe."""
+
+    __slots__ = ("__weakref__", "_counts", "_end", "_failed", "first_ns", "gathering", "last_ns", "reading")
+
+    def __init__(self, gathering: Gathering, end: Callable[[Ending], None], counts: Counts) -> None:
+        self.gathering = gathering
+        self.reading = False
+        self.first_ns: int | None = None
+        self.last_ns = time.time_ns()
+        self._end = [end]
+        self._counts = counts
+        self._failed = False
+
+    def add(self, chunk: Any) -> None:
+        """Take in a chunk; the first one that cannot be read is counted and ends the gathering, not the stream."""
+        if self.first_ns is None:
+            self.first_ns = time.time_ns()
+        if self._failed or not self._end:
+            return
+        try:
+            self.gathering.add(chunk)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours and not the caller's
+            self._failed = True
+            self._counts.note_fault("Following.add", error)
+
+    def finish(self, error: BaseException | None = None, *, broken_off: bool = False) -> None:
+        """End the call."""
+        ended_ns = time.time_ns()
+        try:
+            end = self._end.pop()
+        except IndexError:
+            return
+        try:
+            broken_off = (broken_off or error is not None) and not self.gathering.ended
+            end(Ending(self.gathering, self.first_ns, ended_ns, broken_off, error))
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it is ours and not the caller's
+            self._counts.note_fault("Following.finish", fault)
+
+    def closed(self) -> None:
+        """The response was closed. While a chunk is being read, what reading raises says more than this."""
+        if not self.reading:
+            self.finish(broken_off=True)
+
+
+class Follower(Iterator[Any]):
+    """Stands for the iterator inside of a stream."""
+
+    def __init__(self, inner: Any, following: Following, abandoned: Callable[[Following], None]) -> None:
+        self._inner = inner
+        self._following = following
+        self._abandoned = abandoned
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __next__(self) -> Any:
+        following = self._following
+        following.reading = True
+        try:
+            chunk = self._inner.__next__()
+        except StopIteration:
+            following.finish()
+            raise
+        except BaseException as error:
+            following.finish(error)
+            raise
+        finally:
+            following.reading = False
+        following.add(chunk)
+        return chunk
+
+    def __del__(self) -> None:
+        self._abandoned(self._following)
+
+
+class AsyncFollower(AsyncIterator[Any]):
+    """Stands for the iterator inside of an asynchronous stream."""
+
+    def __init__(self, inner: Any, following: Following, abandoned: Callable[[Following], None]) -> None:
+        self._inner = inner
+        self._following = following
+        self._abandoned = abandoned
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def __anext__(self) -> Any:
+        following = self._following
+        following.reading = True
+        try:
+            chunk = await self._inner.__anext__()
+        except StopAsyncIteration:
+            following.finish()
+            raise
+        except GeneratorExit:
+            following.finish(broken_off=True)
+            raise
+        except BaseException as error:
+            following.finish(error)
+            raise
+        finally:
+            following.reading = False
+        following.add(chunk)
+        return chunk
+
+    def __del__(self) -> None:
+        self._abandoned(self._following)
+
+
+class OpenStreams:
+    """Sees to it that streams which nobody reads to their end still end their calls.
+
+    What the garbage collector finds is handed to a thread: it may run anywhere, inside of a lock of the SDK even.
+    """
+
+    def __init__(self) -> None:
+        self._start_empty()
+
+    def _start_empty(self) -> None:
+        self._abandoned: queue.SimpleQueue[Following | None] = queue.SimpleQueue()
+        self._open: weakref.WeakSet[Following] = weakref.WeakSet()
+        self._ender: threading.Thread | None = None
+
+    def after_fork(self) -> None:
+        """Forget the parent's streams, which the parent ends."""
+        self._start_empty()
+
+    def follow(self, stream: Any, following: Following) -> None:
+        """Take the place of the iterator in a stream of the client."""
+        inner = stream._iterator
+        asynchronous = hasattr(inner, "__anext__")
+        stream._iterator = (AsyncFollower if asynchronous else Follower)(inner, following, self.abandoned)
+        response = getattr(stream, "response", None)
+        watch_closing(getattr(response, "stream", None), following.closed)
+        self.keep(following)
+
+    def keep(self, following: Following) -> None:
+        """End this one at exit, should it still be open."""
+        if self._ender is None:
+            # Registered now and not earlier: exit handlers run last in, first out, and ours must come before the
+            # one that shuts the provider down.
+            atexit.register(self.close_all)
+            self._ender = threading.Thread(target=self._end_abandoned, name="spanwarden-streams", daemon=True)
+            with contextlib.suppress(RuntimeError):  # no thread can start any more: the exit handler is near
+                self._ender.start()
+        self._open.add(following)
+
+    def abandoned(self, following: Following) -> None:
+        """Note that nobody can read a stream any more. Safe inside of a collection."""
+        self._abandoned.put(following)
+
+    def close_all(self) -> None:
+        """End every stream with what came of it so far."""
+        for following in list(self._open):
+            following.finish(broken_off=True)
+
+    def stop(self) -> None:
+        """End every stream and the thread."""
+        self.close_all()
+        atexit.unregister(self.close_all)
+        if self._ender is not None:
+            self._abandoned.put(None)
+            self._ender = None
+
+    def _end_abandoned(self) -> None:
+        waiting = self._abandoned
+        while (following := waiting.get()) is not None:
+            following.finish(broken_off=True)
+
+
+def watch_closing(body: Any, closed: Callable[[], None]) -> None:
+    """Call `closed` after the body of a response was closed, sync or async. Bodies are never pickled or compared."""
+    close, close_async = getattr(body, "close", None), getattr(body, "aclose", None)
+
+    def close_body() -> None:
+        try:
+            close()  # type: ignore[misc]  # it is set where this is
+        finally:
+            closed()
+
+    async def close_body_async() -> None:
+        try:
+            await close_async()  # type: ignore[misc]  # it is set where this is
+        finally:
+            closed()
+
+    with contextlib.suppress(AttributeError):  # a transport's own body may take no attributes: collection ends it
+        if close is not None:
+            body.close = close_body
+        if close_async is not None:
+            body.aclose = close_body_async
