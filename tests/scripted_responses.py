@@ -77,9 +77,10 @@ def _item_events(item: Item) -> Iterator[dict[str, Any]]:
         yield {"type": "response.output_item.added", "item": {**item, "content": [], "status": "in_progress"}}
         for index, part in enumerate(item["content"]):
             where = {"content_index": index, "logprobs": []}
-            yield {"type": "response.content_part.added", "part": {**part, "text": ""}, **where}
-            yield from _deltas("response.output_text.delta", part["text"], **where)
-            yield {"type": "response.output_text.done", "text": part["text"], **where}
+            kind, field = ("refusal", "refusal") if part["type"] == "refusal" else ("output_text", "text")
+            yield {"type": "response.content_part.added", "part": {**part, field: ""}, **where}
+            yield from _deltas(f"response.{kind}.delta", part[field], **where)
+            yield {"type": f"response.{kind}.done", field: part[field], **where}
             yield {"type": "response.content_part.done", "part": part, **where}
     elif kind == "reasoning":
         yield {"type": "response.output_item.added", "item": {**item, "summary": []}}

@@ -113,7 +113,7 @@ class Answers:
     def _close(
         self, call: ModelCall, reply: Reply, ended_ns: int, times: Times | None = None, *, broken_off: bool = False
     ) -> None:
-        is_new = self._is_new(call, reply)
+        is_new = self._is_new(call, reply, broken_off=broken_off)
         wants_tools = self._remember(call, reply, ended_ns) if is_new else False
         if is_new:
             self._record_reasoning(call, reply, times or {}, ended_ns)
@@ -127,15 +127,15 @@ class Answers:
         if reply.error_type is not None and not reply.choices:
             self._fail_turn(call, call.turn, reply.error_type, ended_ns)
         else:
-            open_end = wants_tools or not reply.complete or (broken_off and not reply.choices)
+            open_end = wants_tools or not is_new or (broken_off and not reply.choices)
             self._note_turn(call.turn, is_open=open_end, ended_ns=ended_ns, error_type=reply.error_type)
 
-    def _is_new(self, call: ModelCall, reply: Reply) -> bool:
+    def _is_new(self, call: ModelCall, reply: Reply, *, broken_off: bool) -> bool:
         """Whether this answer has not been read before: one that is fetched may come many times."""
         if not reply.response_id:
             return True
         is_new = self._sessions.responded(call.session, reply.response_id, complete=reply.complete)
-        return is_new and reply.complete
+        return is_new and (reply.complete or broken_off)
 
     def _remember(self, call: ModelCall, reply: Reply, ended_ns: int) -> bool:
         """Make the answer known for the next request; true if it asks for tools."""

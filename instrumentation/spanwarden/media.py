@@ -61,7 +61,10 @@ def without_bytes(value: Any, *, keep_bytes: bool, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [without_bytes(item, keep_bytes=keep_bytes, depth=depth + 1) for item in value]
     bare: dict[str, Any] = {}
+    is_model = type(value) is not dict  # whose fields are there even where the answer did not have them
     for key, item in fields_of(value).items():
+        if item is None and is_model:
+            continue
         if key == "encrypted_content":
             bare["encrypted_size"] = len(item) if isinstance(item, str) else 0
         elif isinstance(item, str) and _is_bytes(str(key), item) and not keep_bytes:

@@ -156,7 +156,8 @@ def parts_of_item(fields: Mapping[str, Any], reading: Reading) -> list[Part]:
         return [_server_call(kind, fields, reading)]
     if kind == "mcp_approval_response":
         return [_approval(fields)]
-    return [{**without_bytes(fields, keep_bytes=reading.media_bytes), "type": kind}]
+    told = {key: value for key, value in fields.items() if value is not None}
+    return [{**without_bytes(told, keep_bytes=reading.media_bytes), "type": kind}]
 
 
 def _server_call(kind: str, fields: Mapping[str, Any], reading: Reading) -> Part:
