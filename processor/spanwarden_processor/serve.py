@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from spanwarden_processor import data_directory
 from spanwarden_processor.admin import AdminServer, Probes
+from spanwarden_processor.allocator import keep_large_blocks
 from spanwarden_processor.build import build_scorer, mark_failed
 from spanwarden_processor.config import Address, Settings
 from spanwarden_processor.exporters import Exporter
@@ -65,6 +66,7 @@ def serve(settings: Settings, stopping: threading.Event, when_ready: Callable[[L
         ConfigurationError: an address, the data directory or the backend's address cannot be used.
         RuntimeError: a part ended by itself. Everything acknowledged is on disk, and the next start goes on with it.
     """
+    keep_large_blocks()
     with ExitStack() as stack:
         stack.enter_context(data_directory.owned(settings.data_dir))
         parts = stack.enter_context(_running(settings))
