@@ -164,6 +164,8 @@ class Indexes:
     def __init__(self) -> None:
         """Start with nothing."""
         self.steps_admitted = 0
+        self.overlooked = False
+        """Whether a step was too long or too strange to be read as a whole."""
         self.reasoning_seen = False
         """Whether any reasoning that can be read was shown."""
         self.requests: Kept[Request] = Kept(64)
@@ -214,7 +216,7 @@ class Indexes:
 
     @property
     def evicted(self) -> bool:
-        """True once an index had to forget something that a rule might have needed."""
+        """True once an index had to forget something that a rule might have needed, or a step was not read whole."""
         indexes = (
             self.requests,
             self.denials,
@@ -237,4 +239,4 @@ class Indexes:
             self.pending,
             self.early,
         )
-        return any(index.forgot for index in indexes)
+        return self.overlooked or any(index.forgot for index in indexes)

@@ -163,33 +163,45 @@ def _expression(name: str) -> re.Pattern[str]:
 
 def _candidates(text: str) -> Iterator[Secret]:
     for name in _forms().found_in(text):
-        matches = _expression(name).finditer(text)
-        match name:
-            case "named_value":
-                yield from (secret for found in matches if (secret := _named_value(text, found)))
-            case "connection":
-                yield from (secret for found in matches if (secret := _password(text, found)))
-            case "authorization":
-                yield from (secret for found in matches if (secret := _bearer(found)))
-            case "private_key":
-                yield from (_private_key(text, found) for found in matches)
-            case _:
-                yield from (
-                    Secret(name, found[0], found.start(), found.end())
-                    for found in matches
-                    if not is_placeholder(found[0]) and looks_random(found[0].rsplit("_", 1)[-1])
-                )
+        yield from _of_form(name, text)
 
 
-def _named_value(text: str, name: re.Match[str]) -> Secret | None:
+def _of_form(name: str, text: str) -> Iterator[Secret]:
+    # What a match takes in is not looked at again, so that no text costs more than its length.
+    position, expression = 0, _expression(name)
+    while found := expression.search(text, position):
+        end, secret = _secret_at(name, text, found)
+        position = max(end, found.end())
+        if secret:
+            yield secret
+
+
+def _secret_at(name: str, text: str, found: re.Match[str]) -> tuple[int, Secret | None]:
+    """The secret that a match announces, if it is one, and where to go on looking."""
+    match name:
+        case "named_value":
+            return _named_value(text, found)
+        case "connection":
+            return found.end(), _password(text, found)
+        case "authorization":
+            return found.end(), _bearer(found)
+        case "private_key":
+            key = _private_key(text, found)
+            return key.end, key
+        case _:
+            is_key = not is_placeholder(found[0]) and looks_random(found[0].rsplit("_", 1)[-1])
+            return found.end(), Secret(name, found[0], found.start(), found.end()) if is_key else None
+
+
+def _named_value(text: str, name: re.Match[str]) -> tuple[int, Secret | None]:
     value = _VALUE.match(text, name.end())
-    if (
-        value is None
-        or _NO_SECRET_NAME.search(text, max(0, name.start() - 16), name.end())
-        or not _is_secret_value(value[0])
-    ):
-        return None
-    return Secret("password" if name[0][:4].lower() in ("pass", "pwd=") else "named_value", *_span(value))
+    is_shown = name[0].startswith("secret:") and text[name.start() - 1 : name.start()] == "["
+    if value is None or is_shown:
+        return name.end(), None
+    if _NO_SECRET_NAME.search(text, max(0, name.start() - 16), name.end()) or not _is_secret_value(value[0]):
+        return value.end(), None
+    kind = "password" if name[0][:4].lower() in {"pass", "pwd="} else "named_value"
+    return value.end(), Secret(kind, *_span(value))
 
 
 def _span(found: re.Match[str], group: int = 0) -> tuple[str, int, int]:

@@ -112,7 +112,8 @@ class Session(Indexes):
 
     def _call(self, step: Step) -> None:
         self.calls += 1
-        effects, names = effects_of_call(step, self.names)
+        effects, names, complete = effects_of_call(step, self.names)
+        self.overlooked = self.overlooked or not complete
         effects = (*effects, *self._inlined(effects))
         self.latest = call = Call(step, effects, check_of(step.tool, effects))
         for name, meaning in names.items():

@@ -19,7 +19,7 @@ from spanwarden_processor import rules
 from spanwarden_processor.scorers.rules import rule_scorers
 from spanwarden_processor.session import Session
 from spanwarden_processor.severity import severity_of
-from spanwarden_processor.types import Finding, SpanRef, Step, StepKind
+from spanwarden_processor.types import Finding, ReasoningKind, SpanRef, Step, StepKind, Trust
 
 CASES = Path(__file__).parent / "rules"
 TEXT_KINDS: dict[str, StepKind] = {
@@ -63,8 +63,8 @@ def steps_of(case: Case) -> Iterator[Step]:
         elif key in TEXT_KINDS:
             kind = TEXT_KINDS[key]
             call_id = f"call-{calls}" if kind == "approval" else None
-            reasoning = "raw" if kind == "reasoning" else "none"
-            trust = "trusted" if key in TRUSTED else "untrusted"
+            reasoning: ReasoningKind = "raw" if kind == "reasoning" else "none"
+            trust: Trust = "trusted" if key in TRUSTED else "untrusted"
             yield Step(kind, value, span, number, trust=trust, call_id=call_id, reasoning=reasoning)
         else:
             calls += 1

@@ -9,9 +9,9 @@ from typing import Final
 
 from spanwarden_processor.effects.command import Command
 from spanwarden_processor.effects.effect import Effect
-from spanwarden_processor.effects.flow import effect_of, sources_of, text_into
+from spanwarden_processor.effects.flow import effect_of, operand_paths, sources_of, text_into
 from spanwarden_processor.effects.options import parse
-from spanwarden_processor.effects.paths import host_of, is_host, looks_like_path, normal_path
+from spanwarden_processor.effects.paths import is_host, looks_like_path, normal_path
 from spanwarden_processor.effects.web import Request, curl, httpie, requests_of, wget
 from spanwarden_processor.effects.words import word_set
 
@@ -141,7 +141,8 @@ def _copy(command: Command) -> Iterator[Effect]:
         return
     if words[-1] in remote:
         files = tuple(normal_path(word, command.directory) for word in words[:-1])
-        yield effect_of(command, "send", host_of(words[-1]) or words[-1], sources=files, flags={"copy"})
+        host = re.match(r"(?:rsync://)?(?:[^/\s@]+@)?([^/\s:]+)", words[-1])
+        yield effect_of(command, "send", host[1] if host else words[-1], sources=files, flags={"copy"})
     else:
         yield effect_of(command, "fetch", remote[0], flags={"copy"})
 
@@ -208,11 +209,7 @@ def _device(command: Command) -> Iterator[Effect]:
     for path in (*command.writes, *command.appends):
         found = _DEV_TCP.fullmatch(path)
         if found:
-            yield effect_of(
-                command,
-                "send",
-                f"{found[1]}:{found[2]}",
-                data="\n".join((text_into(command), " ".join(command.argv[1:]))),
-                sources=sources_of(command),
-                flags={"socket"},
-            )
+            data = "\n".join((text_into(command), " ".join(command.argv[1:])))
+            own = tuple(normal_path(name, command.directory) for name in operand_paths(command))
+            sources = (*sources_of(command), *own)
+            yield effect_of(command, "send", f"{found[1]}:{found[2]}", data=data, sources=sources, flags={"socket"})

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Final, get_args
 
 from spanwarden_processor.effects.code import Act, acts_of_other_code, acts_of_python
-from spanwarden_processor.effects.command import Command
+from spanwarden_processor.effects.command import Command, Script
 from spanwarden_processor.effects.effect import Effect, Verb
 from spanwarden_processor.effects.flow import (
     ENVIRONMENT,
@@ -37,11 +37,11 @@ _AGENTS: Final = word_set("claude codex gemini aider opencode goose cursor-agent
 _INSTALLS: Final = frozenset({"install", "i", "add", "ci"})
 
 
-def effects_of_script(text: str, names: Mapping[str, str]) -> tuple[tuple[Effect, ...], Mapping[str, str]]:
-    """What a shell text does, and the names (aliases, copies of programs) that it defines."""
+def effects_of_script(text: str, names: Mapping[str, str]) -> tuple[tuple[Effect, ...], Script]:
+    """What a shell text does, and the script that it was read as."""
     script = read_script(text, names)
     known = {**names, **script.names}
-    return tuple(effect for command in script.commands for effect in effects_of_command(command, known)), script.names
+    return tuple(effect for command in script.commands for effect in effects_of_command(command, known)), script
 
 
 def effects_of_command(command: Command, names: Mapping[str, str]) -> Iterator[Effect]:

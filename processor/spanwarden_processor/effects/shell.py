@@ -24,6 +24,12 @@ MAX_CHARACTERS: Final = 65_536
 MAX_COMMANDS: Final = 400
 MAX_DEPTH: Final = 60
 MAX_VALUE: Final = 16_384
+MAX_ROUGH: Final = 8_192
+MAX_PARSE_CALLS: Final = 400
+"""Of the parser's progress callback. Ordinary commands need one in 70 characters, here-documents hardly any."""
+MAX_PARSE_WORK: Final = 8_000_000
+"""Of its calls times the length of the text: recovering from errors costs more the longer the text is."""
+
 _MAX_NAMES: Final = 64
 _MAX_SCRIPTS: Final = 8
 
@@ -33,6 +39,8 @@ _NOT_PLAIN: Final = word_set(
     "if for while until case select function time then do done fi alias unalias export declare local typeset "
     "readonly coproc let set unset eval source ."
 )
+_ROUGH_SEPARATOR: Final = re.compile(r"[;|&\n]+")
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _EXPANSION: Final = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*|[0-9@*#?])(.*)", re.DOTALL)
 _HOME: Final = "HOME"
 
@@ -50,6 +58,22 @@ def _read_alone(text: str) -> Script:
 @cache
 def _parser() -> Parser:
     return Parser(Language(tree_sitter_bash.language()))
+
+
+def _root_of(source: bytes) -> Node | None:
+    """The syntax tree of a script, or None where the grammar takes too long to recover from what it cannot read."""
+    calls = 0
+    limit = min(MAX_PARSE_CALLS, MAX_PARSE_WORK // max(len(source), 1))
+
+    def is_too_long(_offset: int, _has_error: bool) -> bool:
+        nonlocal calls
+        calls += 1
+        return calls > limit
+
+    try:
+        return _parser().parse(lambda offset, _point: source[offset:], progress_callback=is_too_long).root_node
+    except ValueError:
+        return None
 
 
 class _Value(NamedTuple):
@@ -95,12 +119,26 @@ class _Reader:
             text, self.complete = text[:MAX_CHARACTERS], False
         if _PLAIN.match(text) and self._plain(text):
             return
-        outer, self.source = self.source, text.encode("utf-8", "replace")
-        self._walk(_parser().parse(self.source).root_node, (), 0)
+        outer, self.source = self.source, _CONTROL.sub(" ", text).encode("utf-8", "replace")
+        root = _root_of(self.source)
+        if root is None:
+            self.complete = False
+            self._roughly(text)
+        else:
+            self._walk(root, (), 0)
         self.source = outer
 
+    def _roughly(self, text: str) -> None:
+        """Read a text that the grammar cannot make sense of in bounded time: what stands between separators."""
+        for piece in _ROUGH_SEPARATOR.split(text[:MAX_ROUGH])[:MAX_COMMANDS]:
+            words = split_words(piece)
+            if words:
+                self._emit(words, piece.strip(), _Redirects(), ())
+
     def _plain(self, text: str) -> bool:
-        pieces = _SEPARATOR.split(text)
+        pieces = _SEPARATOR.split(text, maxsplit=MAX_COMMANDS)
+        if len(pieces) > 2 * MAX_COMMANDS:
+            return False
         lines = [piece.split() for piece in pieces[::2]]
         if any(line and (line[0] in _NOT_PLAIN or "=" in line[0]) for line in lines):
             return False

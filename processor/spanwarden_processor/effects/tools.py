@@ -61,10 +61,14 @@ _IDENTITY: Final = re.compile(
 
 
 class CallEffects(NamedTuple):
-    """What one tool call does, and the names (aliases, copies of programs) that it defines for later calls."""
+    """What one tool call does, and the names (aliases, copies of programs) that it defines for later calls.
+
+    `complete` is False when its script was too long or too strange to be read as a whole.
+    """
 
     effects: tuple[Effect, ...]
     names: Mapping[str, str]
+    complete: bool = True
 
 
 NOTHING: Final = CallEffects((), {})
@@ -78,9 +82,9 @@ def effects_of_call(step: Step, names: Mapping[str, str]) -> CallEffects:
     if isinstance(script, tuple):
         script = " ".join(_shell_quoted(word) for word in script)
     if script:
-        effects, defined = effects_of_script(script, names)
+        effects, read = effects_of_script(script, names)
         quotable = {text for _, text in strings_in(arguments)} | {step.text}
-        return CallEffects(tuple(_anchored(effect, quotable) for effect in effects), defined)
+        return CallEffects(tuple(_anchored(effect, quotable) for effect in effects), read.names, read.complete)
     code = _code_text(tool, arguments)
     if code:
         return CallEffects(tuple(_code_effects(tool, code, names)), {})

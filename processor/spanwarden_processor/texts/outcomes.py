@@ -63,7 +63,7 @@ _STRONG_PASS: Final = re.compile(
     re.IGNORECASE,
 )
 _STRONG_FAIL: Final = re.compile(
-    r"\b[1-9][0-9]* (?:tests? )?(?:failed|failing|failures?)\b|\bFAILED\b|--- FAIL|BUILD FAIL|failures: ?[1-9]|"
+    r"\b[1-9][0-9]* (?:tests? )?(?:failed|failing|failures?)\b|(?-i:\bFAILED\b)|--- FAIL|BUILD FAIL|failures: ?[1-9]|"
     r"failures=[1-9]|\bnot ok\b|exit (?:code|status):? ?[1-9]|exited with (?:code )?[1-9]",
     re.IGNORECASE,
 )

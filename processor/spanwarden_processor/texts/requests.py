@@ -20,10 +20,10 @@ _NEAR_AFTER: Final = 160
 _MAX_SENTENCE: Final = 4_000
 
 _BREAK: Final = re.compile(
-    r"(?<=[.!?;])\s+|\n+"
-    r"|。|；|，(?=不|请|但|别|勿)|,\s+(?=(?:but|and (?:do not|don't|never)|do not|don't|never|aber|mais|"
+    r"(?<=[.!?;])\s|\n+"
+    r"|。|；|，(?=不|请|但|别|勿)|,\s{1,3}(?=(?:but|and (?:do not|don't|never)|do not|don't|never|aber|mais|"
     r"pero|mas|ma|но)\b)"
-    r"|\s+(?:but|aber|mais|pero)\s+",
+    r"|[ \t]{1,3}(?:but|aber|mais|pero)[ \t]{1,3}",
     re.IGNORECASE,
 )
 _OBJECT: Final = re.compile(
