@@ -14,6 +14,7 @@ from opentelemetry.trace import Span
 from spanwarden import names
 from spanwarden.encode import sendable
 from spanwarden.guard import Attachment, Counts, guarded
+from spanwarden.metrics import Metrics
 from spanwarden.reasoning import ReasoningKind, Thought
 from spanwarden.runs import Run, run_in
 from spanwarden.session import Session
@@ -27,13 +28,16 @@ class ToolRun:
 
     span: Span
     attachment: Attachment
+    name: str
+    started_ns: int
 
 
 class Announced:
     """Follows what the program says of itself. No public method raises."""
 
-    def __init__(self, spans: Spans, sessions: Sessions, counts: Counts) -> None:
+    def __init__(self, spans: Spans, sessions: Sessions, metrics: Metrics, counts: Counts) -> None:
         self.counts = counts
+        self._metrics = metrics
         self._spans = spans
         self._sessions = sessions
 
@@ -56,7 +60,7 @@ class Announced:
                     attributes[names.TOOL_CALL_ID] = sendable(call_id)
             self._spans.describe_tool(attributes, session, call, asked)
             span.set_attributes(attributes)
-        return ToolRun(span, Attachment(trace.set_span_in_context(span, context)))
+        return ToolRun(span, Attachment(trace.set_span_in_context(span, context)), sendable(name), time.time_ns())
 
     @guarded
     def end_tool(self, tool: ToolRun, result: Any, error: BaseException | None) -> None:
@@ -69,6 +73,7 @@ class Announced:
             else:
                 tool.span.set_attributes(self._spans.tool_content(names.TOOL_CALL_RESULT, result))
         tool.span.end(ended_ns)
+        self._metrics.tool(tool.name, ended_ns - tool.started_ns, _error_type(error))
 
     @guarded
     def begin_run(self, name: str | None, conversation_id: str | None) -> Run:
@@ -92,6 +97,7 @@ class Announced:
             if error is not None:
                 self._spans.fail(run.span, error)
         run.span.end(ended_ns)
+        self._metrics.run(run.name, ended_ns - run.started_ns, _error_type(error))
 
     @guarded
     def reasoning(self, text: str, kind: ReasoningKind) -> None:
@@ -116,6 +122,10 @@ class Announced:
         if session is None or session.last is None or not current.is_valid:
             return session
         return session if session.last.trace_id == current.trace_id else None
+
+
+def _error_type(error: BaseException | None) -> str | None:
+    return None if error is None else type(error).__qualname__
 
 
 def _parent(session: Session, context: Context) -> Context:

@@ -17,6 +17,7 @@ from spanwarden.gathering import Times
 from spanwarden.guard import Attachment, Counts, guarded
 from spanwarden.heard import Conversation
 from spanwarden.messages import Choice
+from spanwarden.metrics import Metrics
 from spanwarden.request import request_attributes
 from spanwarden.roots import OpenRoots, Turn
 from spanwarden.runs import Run
@@ -65,13 +66,20 @@ class Answers:
     """Closes model calls. No public method raises."""
 
     def __init__(
-        self, spans: Spans, sessions: Sessions, roots: OpenRoots, unsampled: UnsampledRuns, counts: Counts
+        self,
+        spans: Spans,
+        sessions: Sessions,
+        roots: OpenRoots,
+        unsampled: UnsampledRuns,
+        metrics: Metrics,
+        counts: Counts,
     ) -> None:
         self.counts = counts
         self._spans = spans
         self._sessions = sessions
         self._roots = roots
         self._unsampled = unsampled
+        self._metrics = metrics
 
     @guarded
     def answered(self, call: ModelCall, answer: Any, ended_ns: int) -> None:
@@ -170,6 +178,7 @@ class Answers:
         if self._spans.mode.on_events:
             attributes = {**call.start, **attributes}
         self._spans.close_call(span, attributes, content, call.context, ended_ns)
+        self._metrics.call({**call.start, **attributes}, ended_ns - call.started_ns)
 
     def _content(self, call: ModelCall, choices: list[Choice]) -> dict[str, Any]:
         content = call.api.content(call.conversation.messages, call.arguments, self._spans.mode.reading)

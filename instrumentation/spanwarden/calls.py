@@ -17,6 +17,7 @@ from spanwarden.answers import Answers, HttpSeen, ModelCall
 from spanwarden.apis import FETCH_RESPONSE, Api
 from spanwarden.guard import Attachment, Counts, guarded, holder
 from spanwarden.heard import Conversation
+from spanwarden.metrics import Metrics
 from spanwarden.request import Endpoints, start_attributes
 from spanwarden.roots import OpenRoots, Turn
 from spanwarden.runs import run_in
@@ -45,7 +46,7 @@ class UnsampledCall:
 class Calls:
     """Follows model calls. No public method raises; each is safe to call from any thread or task."""
 
-    def __init__(self, spans: Spans, sessions: Sessions, roots: OpenRoots, counts: Counts) -> None:
+    def __init__(self, spans: Spans, sessions: Sessions, roots: OpenRoots, metrics: Metrics, counts: Counts) -> None:
         self.counts = counts
         self.streams = OpenStreams()
         self._spans = spans
@@ -53,7 +54,7 @@ class Calls:
         self._roots = roots
         self._endpoints = Endpoints()
         self._unsampled = UnsampledRuns()
-        self._answers = Answers(spans, sessions, roots, self._unsampled, counts)
+        self._answers = Answers(spans, sessions, roots, self._unsampled, metrics, counts)
         self._active = True
 
     def stop(self) -> None:

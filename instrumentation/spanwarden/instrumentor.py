@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import weakref
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 from typing import Any, Final, TypeAlias
 
@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from spanwarden import client, names
 from spanwarden.content import ContentMode, content_mode, mark_resource
 from spanwarden.guard import Counts
+from spanwarden.metrics import meter_of
 from spanwarden.recorder import Recorder, new_recorder
 
 Unwrappers: TypeAlias = list[Callable[[], None]]
@@ -27,7 +28,8 @@ _DEPENDENCIES: Final = ("openai >= 1.66, < 4",)
 class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped upstream
     """Records every model call, reasoning step and tool call of a program that uses the `openai` client.
 
-    A singleton, as OpenTelemetry's instrumentors are. `instrument` takes `tracer_provider` and `logger_provider`;
+    A singleton, as OpenTelemetry's instrumentors are. `instrument` takes `tracer_provider`, `logger_provider` and
+    `meter_provider`;
     everything else comes from the environment.
     """
 
@@ -38,7 +40,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
     def recorder(self) -> Recorder:
         """What makes the spans. Before `instrument`, the steps that a program announces go to the global provider."""
         if self._recorder is None:
-            self._recorder = _build(content_mode(os.environ), None, None)
+            self._recorder = _build(content_mode(os.environ), {})
         return self._recorder
 
     @property
@@ -52,7 +54,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
 
     def _instrument(self, **kwargs: Any) -> None:
         mode = content_mode(os.environ)
-        recorder = _build(mode, kwargs.get("tracer_provider"), kwargs.get("logger_provider"))
+        recorder = _build(mode, kwargs)
         self._recorder = recorder
         _follow_forks(recorder)
 
@@ -86,12 +88,14 @@ def _warn(mode: ContentMode, _module: Any) -> Unwrappers:
     return []
 
 
-def _build(mode: ContentMode, tracer_provider: Any, logger_provider: Any) -> Recorder:
+def _build(mode: ContentMode, providers: Mapping[str, Any]) -> Recorder:
+    tracer_provider, logger_provider = providers.get("tracer_provider"), providers.get("logger_provider")
     mark_resource(tracer_provider or trace.get_tracer_provider(), mode.place)
     mark_resource(logger_provider or get_logger_provider(), mode.place)
     tracer = trace.get_tracer(names.SCOPE, version("spanwarden"), tracer_provider, names.SCHEMA_URL)
     logger = get_logger(names.SCOPE, version("spanwarden"), logger_provider, names.SCHEMA_URL)
-    return new_recorder(tracer, logger, mode)
+    meter = meter_of(os.environ, providers.get("meter_provider"))
+    return new_recorder(tracer, logger, meter, mode)
 
 
 def _follow_forks(recorder: Recorder) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opentelemetry._logs import Logger
+from opentelemetry.metrics import Meter
 from opentelemetry.trace import Tracer
 
 from spanwarden.announced import Announced
 from spanwarden.calls import Calls
 from spanwarden.content import ContentMode
 from spanwarden.guard import Counts
+from spanwarden.metrics import Metrics
 from spanwarden.roots import OpenRoots
 from spanwarden.sessions import Sessions
 from spanwarden.spans import Spans
@@ -39,11 +41,12 @@ class Recorder:
         self.roots.stop()
 
 
-def new_recorder(tracer: Tracer, logger: Logger, mode: ContentMode) -> Recorder:
+def new_recorder(tracer: Tracer, logger: Logger, meter: Meter, mode: ContentMode) -> Recorder:
     """A recorder that knows of no session yet."""
     counts = Counts()
     roots = OpenRoots(counts)
     sessions = Sessions(counts)
+    metrics = Metrics(meter)
     spans = Spans(tracer, logger, mode, counts)
-    calls = Calls(spans, sessions, roots, counts)
-    return Recorder(calls, Announced(spans, sessions, counts), sessions, roots, counts)
+    calls = Calls(spans, sessions, roots, metrics, counts)
+    return Recorder(calls, Announced(spans, sessions, metrics, counts), sessions, roots, counts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,6 +27,7 @@ class Run:
     session: Session | None
     totals: Totals = field(default_factory=Totals)
     attachment: Attachment | None = None
+    started_ns: int = field(default_factory=time.time_ns)
 
     def attach(self) -> None:
         """Make the block's span, and the block itself, current."""

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from openai.types.chat import ChatCompletion
 from opentelemetry import trace
 from opentelemetry._logs import NoOpLogger
+from opentelemetry.metrics import NoOpMeter
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -136,7 +137,9 @@ def _instrumented(
     ended = _CallsOnly()
     provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
     provider.add_span_processor(processor or ended)
-    recorder = new_recorder(provider.get_tracer(names.SCOPE), NoOpLogger(names.SCOPE), ContentMode(place))
+    recorder = new_recorder(
+        provider.get_tracer(names.SCOPE), NoOpLogger(names.SCOPE), NoOpMeter(names.SCOPE), ContentMode(place)
+    )
     stub = _stub(answer)
     client.wrap(recorder.calls, client.TARGETS[0], stub)
     return stub, ended

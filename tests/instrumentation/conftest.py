@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -34,8 +36,12 @@ def instrument(monkeypatch: pytest.MonkeyPatch) -> Iterator[Instrument]:
         logger_provider = LoggerProvider(resource=Resource({"service.name": "tested"}))
         logger_provider.add_log_record_processor(SimpleLogRecordProcessor(logs))
         providers.append(provider)
-        instrumentor.instrument(tracer_provider=provider, logger_provider=logger_provider)
-        return Instrumented(instrumentor, provider, spans, logs)
+        metrics = InMemoryMetricReader()
+        meter_provider = MeterProvider([metrics], shutdown_on_exit=False)
+        instrumentor.instrument(
+            tracer_provider=provider, logger_provider=logger_provider, meter_provider=meter_provider
+        )
+        return Instrumented(instrumentor, provider, spans, logs, metrics)
 
     yield start
     if instrumentor.is_instrumented_by_opentelemetry:

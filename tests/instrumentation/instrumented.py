@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -21,6 +23,15 @@ class Instrumented:
     provider: TracerProvider
     spans: InMemorySpanExporter
     logs: InMemoryLogRecordExporter
+    metrics: InMemoryMetricReader
+
+    def measured(self) -> dict[str, list[Any]]:
+        """The data points of every metric that has some, by name."""
+        data = self.metrics.get_metrics_data()
+        if data is None:
+            return {}
+        scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics]
+        return {metric.name: list(metric.data.data_points) for scope in scopes for metric in scope.metrics}
 
     def seen(self) -> Seen:
         """The spans that have ended."""

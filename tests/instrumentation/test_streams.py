@@ -22,6 +22,9 @@ from instrumentation.instrumented import Instrument, Instrumented
 from instrumentation.loops import TOOLS, async_client, client, conversation, results, run_async_loop, run_loop
 from instrumentation.seen import Seen, attribute, content
 from scripted_model import asked, chat_chunks, said, scripted, scripted_model
+from spanwarden.gathering import ChatGathering
+from spanwarden.guard import Counts
+from spanwarden.streams import Ending, Following, OpenStreams
 
 LOOP = (
     asked(
@@ -197,13 +200,36 @@ def test_an_abandoned_stream_ends_its_span_when_it_is_collected(instrumented: In
     with scripted_model(scripted(said("Hello there."), gates={1: gate})) as model:
         stream = _start(model.url)
         next(stream)
-        stream.response.close = lambda: None  # what the client itself closes when it is collected is not the point
         del stream
         gc.collect()
         _eventually(lambda: len(instrumented.seen()) == 1)
         gate.set()
 
     assert _texts(instrumented.seen().one("chat")) == ["Hello "]
+
+
+class _FakeStream:
+    """Stands for a stream of a client that closes nothing when it is collected."""
+
+    def __init__(self) -> None:
+        self._iterator = iter([1, 2])
+
+    def __next__(self) -> int:
+        return next(self._iterator)
+
+
+def test_a_stream_that_nothing_closes_ends_once_when_it_is_collected() -> None:
+    endings: list[Ending] = []
+    streams, stream = OpenStreams(), _FakeStream()
+    streams.follow(stream, Following(ChatGathering(), endings.append, Counts()))
+    assert next(stream) == 1
+    del stream
+    gc.collect()
+
+    _eventually(lambda: len(endings) == 1)
+    streams.stop()
+    assert len(endings) == 1
+    assert endings[0].broken_off
 
 
 def test_a_stream_that_is_never_read_ends_with_the_instrumentation(instrumented: Instrumented) -> None:
