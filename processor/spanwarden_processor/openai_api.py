@@ -27,7 +27,9 @@ def parts_of(message: Mapping[str, Any]) -> list[Any]:
     if isinstance(refusal := message.get("refusal"), str):
         parts.append(refusal)
     calls = message.get("tool_calls")
-    parts += calls if isinstance(calls, list) else []
+    calls = calls if isinstance(calls, list) else None
+    # Whatever type they name, or none: what stands among the calls is a call.
+    parts += [{**call, "type": "tool_call"} if isinstance(call, dict) else call for call in calls or ()]
     if isinstance(older := message.get("function_call"), dict):
         parts.append({"type": "tool_call", "name": older.get("name"), "arguments": older.get("arguments")})
     return parts

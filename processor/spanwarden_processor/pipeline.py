@@ -5,11 +5,12 @@ bytes ─otlp─▶ Span ─normalize─▶ Activity ─assemble─▶ Sighting 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from spanwarden_processor.annotate import verdict_of
-from spanwarden_processor.assemble import Assembler
-from spanwarden_processor.cascade import Cascade, status_of
+from spanwarden_processor.assemble import Assembler, Sighting
+from spanwarden_processor.cascade import Cascade, Outcome, status_of
 from spanwarden_processor.dialects import DIALECTS, may_be_read
 from spanwarden_processor.messages import MessageReader
 from spanwarden_processor.normalize import normalize
@@ -19,7 +20,15 @@ from spanwarden_processor.otlp.slices import SpanSlice, span_slices
 from spanwarden_processor.report import Report
 from spanwarden_processor.scorers import Scorer
 from spanwarden_processor.scoring_settings import ScoringSettings
-from spanwarden_processor.types import Scored, Span
+from spanwarden_processor.types import Scored, Span, Status
+
+
+class Judged(NamedTuple):
+    """A span in its session, what was newly found in it, and how far it could be judged."""
+
+    sighting: Sighting
+    outcome: Outcome
+    status: Status
 
 
 class Pipeline:
@@ -39,14 +48,18 @@ class Pipeline:
         removed = forged(record, slices)
         report.remove(removed)
         spans = _read(record, slices, removed.spans, report)
-        for sighting in self._assembler.feed(normalize(spans, DIALECTS, self._reader), now_ns, source):
-            outcome = self._cascade.judge(sighting)
-            status = status_of(sighting, outcome)
+        for sighting, outcome, status in self.judge(spans, now_ns, source):
             findings = sighting.tracked.findings_of(sighting.shown)
             verdict = verdict_of(status, sighting.tracked.session_id, findings)
             report.judged(sighting, slices[sighting.activity.position], verdict)
             report.found(outcome, status, sighting.activity.span)
         return report.scored(self._assembler.new_sessions(), self._assembler.counts)
+
+    def judge(self, spans: Iterable[tuple[int, Span]], now_ns: int, source: str | None = None) -> Iterator[Judged]:
+        """Each span about GenAI in its session, in the order of time, judged before the next one is looked at."""
+        for sighting in self._assembler.feed(normalize(spans, DIALECTS, self._reader), now_ns, source):
+            outcome = self._cascade.judge(sighting)
+            yield Judged(sighting, outcome, status_of(sighting, outcome))
 
     def tick(self, now_ns: int) -> Scored:
         """Report the sessions that have gone idle."""

@@ -250,3 +250,31 @@ def test_each_agent_leaves_its_conversation_as_chat_messages(
         assert [message["role"] for message in messages[:2]] == ["system", "user"]
         assert messages[-1]["role"] == "assistant"
         assert any(message.get("reasoning_content") for message in messages)
+
+
+def test_a_scan_of_the_conversations_gives_the_verdicts_of_the_live_path(
+    data_dir: Path, sessions: dict[str, dict[str, Any]]
+) -> None:
+    files = [str(data_dir / "transcripts" / f"{name}.json") for name in sessions]
+    run = subprocess.run(
+        [sys.executable, "-m", "spanwarden_processor", "scan", "--json", *files],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    scanned = [json.loads(line) for line in run.stdout.splitlines()]
+
+    assert [told(each) for each in scanned] == [told(each) for each in sessions.values()]
+
+
+def told(session: dict[str, Any]) -> dict[str, Any]:
+    """What is said of a session wherever it was read."""
+    keys = ("verdict", "status", "severity", "severity_number", "score", "categories")
+    findings = [
+        {key: finding[key] for key in ("category", "severity", "outcome", "authorization", "explanation", "detector")}
+        | {"steps": [(each["step"], each["verified"]) for each in finding["evidence"]]}
+        for finding in session["findings"]
+    ]
+    return {key: session[key] for key in keys} | {"findings": findings}

@@ -10,6 +10,7 @@ import typer
 from spanwarden_processor.cli.demo import demo
 from spanwarden_processor.cli.doctor import doctor
 from spanwarden_processor.cli.eval import evaluate
+from spanwarden_processor.cli.scan import scan_files
 from spanwarden_processor.cli.serve import serve
 from spanwarden_processor.cli.verdicts import verdicts
 from spanwarden_processor.errors import SpanwardenError
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(demo)
+app.command("scan")(scan_files)
 app.command()(verdicts)
 app.command("eval")(evaluate)
 app.command()(doctor)

@@ -18,13 +18,13 @@ from rich.table import Table
 from rich.text import Text
 
 from spanwarden_processor import config
+from spanwarden_processor.cli.flags import severity_number
 from spanwarden_processor.errors import ConfigurationError
 from spanwarden_processor.jaeger import Period, findings_in
 from spanwarden_processor.store import stored_findings
 from spanwarden_processor.terminal import SEVERITY_STYLES, cut, neutral
 from spanwarden_processor.types import CATEGORY_NUMBERS
 
-SEVERITIES = {"low": 1, "moderate": 2, "high": 3, "critical": 4}
 MOST_QUOTE_CHARACTERS = 160
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -66,8 +66,8 @@ def verdicts(  # noqa: PLR0913 - one parameter a flag
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a finding.")] = False,
 ) -> None:
     """List findings, newest first: from the local store, or with --jaeger from the verdict spans in a Jaeger."""
-    wanted = Wanted(_since_ns(since), _severity("severity", severity), _category(category), service, session)
-    limit = _severity("fail-on", fail_on) if fail_on else None
+    wanted = Wanted(_since_ns(since), severity_number("severity", severity), _category(category), service, session)
+    limit = severity_number("fail-on", fail_on) if fail_on else None
     found = sorted(_findings(wanted, jaeger, data_dir), key=lambda each: str(each["time"]), reverse=True)
     if as_json:
         for finding in found:
@@ -96,12 +96,6 @@ def _since_ns(text: str) -> int:
     except ValueError:
         raise ConfigurationError(f"--since: expected 30m, 12h, 7d or 2026-01-31T08:00 (was {text!r})") from None
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1e9)
-
-
-def _severity(flag: str, name: str) -> int:
-    if name not in SEVERITIES:
-        raise ConfigurationError(f"--{flag}: expected low, moderate, high or critical (was {name!r})")
-    return SEVERITIES[name]
 
 
 def _category(name: str | None) -> str | None:
