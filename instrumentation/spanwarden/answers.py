@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 from opentelemetry.context import Context
@@ -12,10 +12,11 @@ from opentelemetry.trace import Span
 
 from spanwarden import names
 from spanwarden.apis import Api, Reply, snapshot
-from spanwarden.encode import sendable
+from spanwarden.encode import json_text, sendable
 from spanwarden.gathering import Times
 from spanwarden.guard import Attachment, Counts, guarded
 from spanwarden.heard import Conversation
+from spanwarden.history import SYSTEM_LIMIT, unrecorded
 from spanwarden.messages import Choice
 from spanwarden.metrics import Metrics
 from spanwarden.request import request_attributes
@@ -35,7 +36,9 @@ class HttpSeen(NamedTuple):
     retries: int = 0
 
 
-_NOT_SEEN = HttpSeen()
+_NOT_SEEN: Final = HttpSeen()
+_REPEATED: Final = (names.TOOL_DEFINITIONS, names.SYSTEM_INSTRUCTIONS)
+"""Content that hardly changes from request to request."""
 
 
 @dataclass(slots=True, eq=False)
@@ -174,16 +177,27 @@ class Answers:
         if reply.error_type is not None:
             attributes[names.ERROR_TYPE] = reply.error_type
             self._spans.mark_failed(span)
-        content = self._content(call, reply.choices) if self._spans.mode.place != "none" else {}
+        content = self._content(call, reply.choices, attributes) if self._spans.mode.place != "none" else {}
         if self._spans.mode.on_events:
             attributes = {**call.start, **attributes}
         self._spans.close_call(span, attributes, content, call.context, ended_ns)
         self._metrics.call({**call.start, **attributes}, ended_ns - call.started_ns)
 
-    def _content(self, call: ModelCall, choices: list[Choice]) -> dict[str, Any]:
-        content = call.api.content(call.conversation.messages, call.arguments, self._spans.mode.reading)
-        if choices:
-            content[names.OUTPUT_MESSAGES] = [choice.message() for choice in choices]
+    def _content(self, call: ModelCall, choices: list[Choice], attributes: Attributes) -> dict[str, Any]:
+        """The content of a span, without what an earlier span of the session carries."""
+        mode, sent = self._spans.mode, call.session.sent
+        messages, omitted = unrecorded(sent, call.conversation.messages, mode.history_limit)
+        if omitted:
+            attributes[names.OMITTED_MESSAGES] = omitted
+        content = {names.OUTPUT_MESSAGES: [choice.message() for choice in choices]} if choices else {}
+        content.update(call.api.content(messages, call.arguments, mode.reading))
+        if mode.history_limit is not None:
+            again = [key for key in _REPEATED if key in content and sent.repeats(key, content[key])]
+            omitted_keys = [key for key in again if len(json_text(content[key])) > SYSTEM_LIMIT]
+            for key in omitted_keys:
+                del content[key]
+            if omitted_keys:
+                attributes[names.OMITTED] = tuple(omitted_keys)
         return content
 
     def _note_turn(self, turn: Turn, *, is_open: bool, ended_ns: int, error_type: str | None) -> None:

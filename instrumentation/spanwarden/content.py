@@ -8,6 +8,8 @@ from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from spanwarden import names
 from spanwarden.messages import Reading
+from spanwarden.policy import VARIABLE as POLICY_VARIABLE
+from spanwarden.policy import ContentPolicy, keep_all, load_policy
 
 VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
@@ -29,7 +31,15 @@ _PLACES: Final[Mapping[str, Place]] = {
 }
 
 DEFAULT_LIMIT: Final = 1_048_576
-"""Characters of one attribute. Collectors refuse messages over 4 MiB unless told otherwise."""
+"""Characters of one attribute, and of all content of one span. Collectors refuse messages over 4 MiB by default."""
+PART_LIMIT: Final = 262_144
+"""Characters of one text inside of it."""
+HISTORY_LIMIT: Final = 8_192
+"""Characters of a conversation beyond which a span leaves out what earlier ones carry."""
+SPAN_VARIABLE: Final = "SPANWARDEN_SPAN_LIMIT"
+PART_VARIABLE: Final = "SPANWARDEN_PART_LIMIT"
+HISTORY_VARIABLE: Final = "SPANWARDEN_HISTORY_LIMIT"
+"""A number of characters, or `none`: every span repeats the whole conversation."""
 
 _LIMIT_VARIABLES: Final = ("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT")
 """Where the SDK reads its limit, the first that is set. It would cut in the middle of JSON; we cut before it does."""
@@ -40,14 +50,19 @@ _logger = logging.getLogger("spanwarden")
 class ContentMode(NamedTuple):
     """Where content goes.
 
-    `problem` says why a monitor will see nothing, when that may not be intended. `limit` is the longest attribute,
-    in characters.
+    `problem` says why a monitor will see nothing, when that may not be intended. All limits are in characters: `limit`
+    of one attribute, `part_limit` of one text in it, `span_limit` of all content of a span; `history_limit` is how
+    long a conversation may be that is repeated on every span (None: however long).
     """
 
     place: Place
     problem: str | None = None
     limit: int = DEFAULT_LIMIT
     reading: Reading = Reading()
+    part_limit: int = PART_LIMIT
+    history_limit: int | None = HISTORY_LIMIT
+    policy: ContentPolicy = keep_all
+    span_limit: int = DEFAULT_LIMIT
 
     @property
     def on_spans(self) -> bool:
@@ -75,7 +90,25 @@ def content_mode(environment: Mapping[str, str]) -> ContentMode:
     place = _PLACES.get(value.lower())
     if place is None:
         return ContentMode("none", f"{VARIABLE} has the unknown value {value[:40]!r}")
-    return ContentMode(place, limit=_limit(environment), reading=_reading(environment))
+    policy = load_policy(environment) if place != "none" else keep_all
+    if policy is None:
+        return ContentMode("none", f"the content policy {environment[POLICY_VARIABLE][:40]!r} cannot be loaded")
+    history = environment.get(HISTORY_VARIABLE, "").strip().lower()
+    return ContentMode(
+        place,
+        None,
+        _limit(environment),
+        _reading(environment),
+        _number(environment, PART_VARIABLE, PART_LIMIT),
+        None if history == "none" else _number(environment, HISTORY_VARIABLE, HISTORY_LIMIT),
+        policy,
+        _number(environment, SPAN_VARIABLE, DEFAULT_LIMIT),
+    )
+
+
+def _number(environment: Mapping[str, str], variable: str, default: int) -> int:
+    value = environment.get(variable, "").strip()
+    return int(value) if value.isdecimal() else default
 
 
 def _reading(environment: Mapping[str, str]) -> Reading:

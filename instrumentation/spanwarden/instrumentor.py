@@ -29,7 +29,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
     """Records every model call, reasoning step and tool call of a program that uses the `openai` client.
 
     A singleton, as OpenTelemetry's instrumentors are. `instrument` takes `tracer_provider`, `logger_provider` and
-    `meter_provider`;
+    `meter_provider`, and `content_policy`, a function like `spanwarden.policy.ContentPolicy`;
     everything else comes from the environment.
     """
 
@@ -54,6 +54,8 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
 
     def _instrument(self, **kwargs: Any) -> None:
         mode = content_mode(os.environ)
+        if kwargs.get("content_policy") is not None:
+            mode = mode._replace(policy=kwargs["content_policy"])
         recorder = _build(mode, kwargs)
         self._recorder = recorder
         _follow_forks(recorder)

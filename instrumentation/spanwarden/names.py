@@ -76,6 +76,8 @@ INFERRED: Final = "spanwarden.inferred"
 STEP: Final = "spanwarden.step"
 REASONING_KIND: Final = "spanwarden.reasoning.kind"
 TRUNCATED: Final = "spanwarden.truncated"
+OMITTED: Final = "spanwarden.omitted"
+OMITTED_MESSAGES: Final = "spanwarden.omitted_messages"
 CONTENT: Final = "spanwarden.content"
 
 FOREIGN_INFERENCE_KEY: Final = "opentelemetry.genai.client.inference.context"

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from opentelemetry.trace import SpanContext
 
+from spanwarden.history import Sent
 from spanwarden.messages import AskedCall
 from spanwarden.roots import Turn
 
@@ -21,6 +22,7 @@ class Session:
     turn: Turn | None = None
     last: SpanContext | None = None
     pending: dict[str, Call] = field(default_factory=dict)
+    sent: Sent = field(default_factory=Sent)
     steps: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def next_step(self) -> int:

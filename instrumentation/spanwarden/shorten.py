@@ -11,12 +11,21 @@ _SHORTEST_TEXT: Final = 64
 """Texts are not cut below this; beyond it whole items go, from the middle of lists."""
 
 
-def fitting(value: Any, limit: int) -> tuple[str, bool]:
-    """JSON of at most `limit` characters, and whether something was cut. Heads and tails stay."""
-    text = json_text(value)
+def fitting(value: Any, limit: int, part_limit: int | None = None) -> tuple[str, bool]:
+    """JSON of at most `limit` characters, no text in it over `part_limit`, and whether something was cut.
+
+    Heads and tails stay.
+    """
+    whole = json_text(value)
+    longest = limit if part_limit is None else min(limit, part_limit)
+    if len(whole) <= longest:
+        return whole, False
+    value = plain(value)
+    short = _with_short_texts(value, longest)
+    text = json_text(short)
     if len(text) <= limit:
-        return text, False
-    value, longest = plain(value), limit // 2
+        return text, short != value
+    longest = min(limit // 2, longest)
     while longest >= _SHORTEST_TEXT:
         text = json_text(_with_short_texts(value, longest))
         if len(text) <= limit:

@@ -13,8 +13,9 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 from spanwarden import names
 from spanwarden.content import ContentMode
 from spanwarden.encode import sendable
-from spanwarden.guard import Counts
+from spanwarden.guard import Counts, guarded
 from spanwarden.messages import AskedCall, decoded
+from spanwarden.policy import keep_all
 from spanwarden.reasoning import Thought
 from spanwarden.session import Call, Session, ToolResult
 from spanwarden.shorten import cut_text, fitting
@@ -37,7 +38,7 @@ class Spans:
         self._on_spans = mode.on_spans
         self._tracer = tracer
         self._logger = logger
-        self._counts = counts
+        self.counts = counts
 
     def start_call(self, attributes: Attributes, started_ns: int, context: Context | None) -> Span:
         """A model call, from now on."""
@@ -122,8 +123,10 @@ class Spans:
     ) -> None:
         """End a model call's span with its content, and emit its event."""
         texts: Attributes = {}
+        left = self.mode.span_limit
         for key, value in content.items():
-            self._add_json(texts, key, value)
+            self._add_json(texts, key, value, min(left, self.mode.limit))
+            left = max(left - len(texts.get(key, "")), 2)
         if self.mode.on_events:
             structures = {key: orjson.loads(text) for key, text in texts.items() if isinstance(text, str)}
             self._logger.emit(
@@ -141,22 +144,32 @@ class Spans:
     def fail(self, span: Span, error: BaseException) -> None:
         """Note an error. Its text may quote content, so it is there only where content is."""
         span.set_attribute(names.ERROR_TYPE, type(error).__qualname__)
-        description = cut_text(sendable(str(error)), 500)[0] if self._on_spans else None
-        span.set_status(Status(StatusCode.ERROR, description))
+        description: Attributes = {}
+        if self._on_spans:
+            self._add_text(description, "message", str(error)[:500])
+        span.set_status(Status(StatusCode.ERROR, description.get("message")))
 
     def mark_failed(self, span: Span) -> None:
         """Give a span the status of a failure, where it has none with a description yet."""
         if getattr(getattr(span, "status", None), "status_code", None) != StatusCode.ERROR:
             span.set_status(Status(StatusCode.ERROR))
 
-    def _add_json(self, attributes: Attributes, key: str, value: Any) -> None:
-        attributes[key], cut = fitting(value, self.mode.limit)
+    def _add_json(self, attributes: Attributes, key: str, value: Any, limit: int | None = None) -> None:
+        kept = self._allowed(key, value)
+        if kept is None:
+            return
+        attributes[key], cut = fitting(kept, self.mode.limit if limit is None else limit, self.mode.part_limit)
         if cut:
             self._note_cut(attributes)
 
+    @guarded
+    def _allowed(self, key: str, value: Any) -> Any:
+        """What the user's policy lets through; nothing where it fails."""
+        return self.mode.policy(key, value)
+
     def _add_arguments(self, attributes: Attributes, written: str) -> None:
         """Arguments as the model wrote them; too long ones cut inside of their JSON."""
-        if len(written) <= self.mode.limit:
+        if len(written) <= min(self.mode.limit, self.mode.part_limit) and self.mode.policy is keep_all:
             attributes[names.TOOL_CALL_ARGUMENTS] = sendable(written)
         else:
             self._add_text(attributes, names.TOOL_CALL_ARGUMENTS, decoded(written))
@@ -166,15 +179,17 @@ class Spans:
         if not isinstance(value, str):
             self._add_json(attributes, key, value)
             return
-        text = sendable(value)
-        attributes[key] = text
-        if len(text) > self.mode.limit:
-            attributes[key] = cut_text(text, self.mode.limit)[0]
+        kept = self._allowed(key, value)
+        if kept is None:
+            return
+        limit = min(self.mode.limit, self.mode.part_limit)
+        attributes[key], cut = cut_text(sendable(str(kept)), limit)
+        if cut:
             self._note_cut(attributes)
 
     def _note_cut(self, attributes: Attributes) -> None:
         attributes[names.TRUNCATED] = True
-        self._counts.contents_truncated += 1
+        self.counts.contents_truncated += 1
 
 
 def _tool_attributes(name: str, agent: str | None) -> Attributes:

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 from instrumentation.instrumented import Instrument, Instrumented
 from spanwarden import SpanwardenInstrumentor
 from spanwarden.content import VARIABLE
+from spanwarden.policy import ContentPolicy
 
 
 @pytest.fixture
@@ -26,7 +27,9 @@ def instrument(monkeypatch: pytest.MonkeyPatch) -> Iterator[Instrument]:
     instrumentor = SpanwardenInstrumentor()
     providers: list[TracerProvider] = []
 
-    def start(content: str | None = "SPAN_ONLY", sampler: Sampler = ALWAYS_ON) -> Instrumented:
+    def start(
+        content: str | None = "SPAN_ONLY", sampler: Sampler = ALWAYS_ON, policy: ContentPolicy | None = None
+    ) -> Instrumented:
         monkeypatch.delenv(VARIABLE, raising=False)
         if content is not None:
             monkeypatch.setenv(VARIABLE, content)
@@ -39,7 +42,10 @@ def instrument(monkeypatch: pytest.MonkeyPatch) -> Iterator[Instrument]:
         metrics = InMemoryMetricReader()
         meter_provider = MeterProvider([metrics], shutdown_on_exit=False)
         instrumentor.instrument(
-            tracer_provider=provider, logger_provider=logger_provider, meter_provider=meter_provider
+            tracer_provider=provider,
+            logger_provider=logger_provider,
+            meter_provider=meter_provider,
+            content_policy=policy,
         )
         return Instrumented(instrumentor, provider, spans, logs, metrics)
 

@@ -113,9 +113,9 @@ def test_the_end_of_a_call_is_taken_before_its_content_is_serialised(
 ) -> None:
     serialised_ns: list[int] = []
 
-    def timed_fitting(value: Any, limit: int) -> tuple[str, bool]:
+    def timed_fitting(value: Any, *limits: Any) -> tuple[str, bool]:
         serialised_ns.append(time.time_ns())
-        return fitting(value, limit)
+        return fitting(value, *limits)
 
     monkeypatch.setattr(spans, "fitting", timed_fitting)
     _run(instrumented)

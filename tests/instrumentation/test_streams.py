@@ -197,8 +197,8 @@ def test_a_helper_stream_that_is_left_early_ends_its_span_with_what_came(instrum
 
 def test_an_abandoned_stream_ends_its_span_when_it_is_collected(instrumented: Instrumented) -> None:
     gate = threading.Event()
-    with scripted_model(scripted(said("Hello there."), gates={1: gate})) as model:
-        stream = _start(model.url)
+    with scripted_model(scripted(said("Hello there."), gates={1: gate})) as model, client(model.url) as user:
+        stream = user.chat.completions.create(messages=conversation("Hello?"), **STREAMED)
         next(stream)
         del stream
         gc.collect()

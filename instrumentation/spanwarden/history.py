@@ -1,0 +1,90 @@
+"""What of a request was recorded before: every request repeats the whole conversation, its spans need not.
+
+Below a limit a span carries the whole history, as the conventions have it. Beyond it, it carries what is new, and how
+many messages earlier spans of the same session carry already. Otherwise a session of 200 calls would send 20 MB, and
+receivers refuse requests over 4 MiB as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from spanwarden.encode import fields_of, json_text
+
+CONVERSATIONS_KEPT: Final = 4
+"""Histories that one session carries on side by side, those of sub-agents say."""
+SYSTEM_LIMIT: Final = 2_048
+"""Characters of a first message by the system that is repeated all the same, for whoever reads a single span."""
+
+
+class Print(NamedTuple):
+    """What a message is recognised by, and about how many characters it has."""
+
+    digest: int
+    characters: int
+
+
+class Prefix(NamedTuple):
+    """The messages of one request, all of which were recorded: how many, and their digest."""
+
+    length: int
+    digest: int
+
+
+@dataclass(slots=True)
+class Sent:
+    """What spans of one session carry already. Of constant size."""
+
+    prefixes: tuple[Prefix, ...] = ()
+    others: dict[str, int] = field(default_factory=dict)
+
+    def repeated(self, prints: Sequence[Print]) -> int:
+        """How many messages at the start were recorded before; all of them count as recorded from now on."""
+        digests = [each.digest for each in prints]
+        known: Prefix | None = None
+        for prefix in self.prefixes:
+            longer = known is None or prefix.length > known.length
+            if longer and prefix.length <= len(digests) and hash(tuple(digests[: prefix.length])) == prefix.digest:
+                known = prefix
+        newest = Prefix(len(digests), hash(tuple(digests)))
+        rest = tuple(prefix for prefix in self.prefixes if prefix not in (known, newest))
+        self.prefixes = (newest, *rest)[:CONVERSATIONS_KEPT]
+        return known.length if known is not None else 0
+
+    def repeats(self, key: str, value: Any) -> bool:
+        """Whether other content, tool definitions say, is what the span before it carried."""
+        digest = hash(json_text(value))
+        repeated = self.others.get(key) == digest
+        self.others[key] = digest
+        return repeated
+
+
+def print_of(message: Any) -> Print:
+    """Recognise a message by what it says and not by which object it is: programs change theirs in place."""
+    fields = fields_of(message)
+    content = fields.get("content")
+    if isinstance(content, str) and not (fields.get("tool_calls") or fields.get("type")):
+        return Print(_digest_of_text(fields, content), len(content))
+    text = json_text(fields)
+    return Print(hash(text), len(text))
+
+
+def _digest_of_text(fields: Mapping[str, Any], content: str) -> int:
+    thoughts = fields.get("reasoning_content") or fields.get("reasoning")
+    return hash((fields.get("role"), content, fields.get("tool_call_id"), str(thoughts), fields.get("name")))
+
+
+def unrecorded(sent: Sent, messages: Sequence[Any], limit: int | None) -> tuple[Sequence[Any], int]:
+    """The messages that a span has to carry, and how many it leaves out."""
+    if limit is None:
+        return messages, 0
+    prints = [print_of(message) for message in messages]
+    repeated = min(sent.repeated(prints), len(messages) - 1)
+    if repeated <= 0 or sum([each.characters for each in prints]) <= limit:
+        return messages, 0
+    first = fields_of(messages[0])
+    if first.get("role") in ("system", "developer") and prints[0].characters <= SYSTEM_LIMIT:
+        return [messages[0], *messages[repeated:]], repeated - 1
+    return messages[repeated:], repeated
