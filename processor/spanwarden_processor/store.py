@@ -94,7 +94,7 @@ def stored_findings(data_dir: Path) -> list[dict[str, Any]]:
     if not path.exists():
         raise ConfigurationError(f"there is no store of findings in {data_dir}; name its processor's --data-dir")
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
             return [json.loads(row[0]) for row in connection.execute("SELECT finding FROM findings ORDER BY time")]
     except sqlite3.Error as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None

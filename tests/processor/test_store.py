@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from spanwarden_processor.errors import ConfigurationError
-from spanwarden_processor.store import FILE_NAME, Store
+from spanwarden_processor.store import FILE_NAME, Store, stored_findings
 from spanwarden_processor.types import SessionSummary
 
 
@@ -77,3 +77,12 @@ def test_a_file_that_is_no_store_is_refused_with_its_name(tmp_path: Path) -> Non
 
     with pytest.raises(ConfigurationError, match=FILE_NAME):
         Store(tmp_path)
+
+
+def test_a_store_is_read_by_a_relative_path_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    store.add([finding("f1")], [])
+    store.close()
+    monkeypatch.chdir(tmp_path)
+
+    assert stored_findings(Path()) == [finding("f1")]
