@@ -26,6 +26,8 @@ from spanwarden_processor.telemetry import Counters
 SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
 WORKERS = 64
 """Calls answered at one time. Most of them wait for one commit that they share."""
+STREAMS = 2 * WORKERS
+"""Calls of one connection at one time. More would be refused before they are read."""
 RETRY_SECONDS = 1
 
 Keep = Callable[[bytes], None]
@@ -114,7 +116,7 @@ def start(receiver: TraceReceiver, address: Address, max_message_bytes: int) -> 
         handlers=(receiver,),
         options=(
             ("grpc.max_receive_message_length", max_message_bytes),
-            ("grpc.max_concurrent_streams", WORKERS),
+            ("grpc.max_concurrent_streams", STREAMS),
             ("grpc.so_reuseport", 0),  # two processes on one port would share it in silence
             # Collectors ping every 10 s; the default of the library answers that with GOAWAY
             ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),

@@ -1,0 +1,32 @@
+"""Every measurement in one run: `make bench`, or `python -m tests.bench [--short] [--json]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from tests.bench import instrumentation, pipeline, rates
+
+
+def main() -> None:
+    """Measure and print; the JSON has the same rows as the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--short", action="store_true", help="a minute instead of some")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    rounds, requests, seconds = (2, 60, 5.0) if arguments.short else (5, 300, 20.0)
+    through = pipeline.table(pipeline.run(rounds, requests))
+    borne = rates.run(seconds)
+    calls = instrumentation.measure()
+    if arguments.json:
+        rows = {"pipeline": through, "rates": borne, "instrumentation": [row._asdict() for row in calls]}
+        sys.stdout.write(json.dumps(rows) + "\n")
+    else:
+        added = "\n".join(f"{row.variant:38} {row.added_us:8.2f} us added to a call" for row in calls)
+        tables = (pipeline.as_text(through, rounds), rates.as_text(borne), added)
+        sys.stdout.write("\n\n".join(tables) + "\n")
+
+
+if __name__ == "__main__":
+    main()
