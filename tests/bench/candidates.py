@@ -142,7 +142,7 @@ ATTRIBUTES = (
 
 
 def transform_processor() -> str:
-    """The Collector's own way to flag spans by patterns: 20 of them, each over five attributes, without regard to case as here."""
+    """The Collector's own way to flag spans: 20 patterns, each over five attributes, without regard to case as here."""
     statements = [
         f'set(span.attributes["flag.{number}"], true) where '
         + " or ".join(f'IsMatch(span.attributes["{name}"], {json.dumps("(?i)" + pattern)})' for name in ATTRIBUTES)
