@@ -12,7 +12,6 @@ from rich.text import Text
 
 from spanwarden_processor.terminal import neutral
 
-
 _NONE: Final = "-"
 
 
