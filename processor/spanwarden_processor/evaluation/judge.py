@@ -1,4 +1,4 @@
-"""The steps of one run to what the detectors say of it: the same session, scorers, evidence and severity as live."""
+"""The steps of one run to what the detectors say of it, by the pipeline that judges live spans."""
 
 from __future__ import annotations
 
@@ -7,26 +7,18 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from spanwarden_processor.assemble import NewStep, Sighting
-from spanwarden_processor.cascade import Cascade, status_of
 from spanwarden_processor.evaluation.rows import RowStep
-from spanwarden_processor.json_care import Flaw
-from spanwarden_processor.messages import MessageReader
-from spanwarden_processor.normalize import Activity
+from spanwarden_processor.pipeline import Pipeline
 from spanwarden_processor.report import finding_object, summary_of
 from spanwarden_processor.scorers import Scorer
 from spanwarden_processor.scoring_settings import ScoringSettings
-from spanwarden_processor.tracked import TrackedSession, worse
-from spanwarden_processor.types import Span, SpanRef, Status, Step
+from spanwarden_processor.types import Span
 
 MakeScorers: TypeAlias = Callable[[], Sequence[Scorer]]
 """Makes the detectors. It is called anew for each run, in the process that judges it."""
 
 _SETTINGS: Final = ScoringSettings(seed=0, fingerprint_key=bytes(16), monitor="spanwarden/evaluation")
-_TRACE: Final = b"\1" * 16
-_SPAN: Final = Span(_TRACE, b"\1" * 8, b"", "run", 0, 0, 0, {}, {}, "")
 _ROLES: Final = {"system": "system", "user": "user", "tool_result": "tool"}
-_FLAW_STATUS: Final[dict[Flaw, Status]] = {"redacted": "redacted", "truncated": "truncated", "error": "error"}
 
 
 class Judged(NamedTuple):
@@ -50,42 +42,22 @@ class Judged(NamedTuple):
 def judge_run(steps: Sequence[RowStep], make_scorers: MakeScorers) -> Judged:
     """Judge one run as the only one of its session. Nothing but its steps goes in."""
     wall, cpu = time.perf_counter(), time.process_time()
-    tracked = TrackedSession("run", "run", _SETTINGS.seed, _SETTINGS.limits)
-    flaws: set[Flaw] = set()
-    new = tuple(NewStep(step, step.span.span_id) for step in _steps(steps, flaws))
-    activity = Activity(0, _SPAN, "model", "run", (), None, None, None, _status(flaws) if new else "no_content", True)
-    sighting = Sighting(activity, tracked, new, tuple(each.identity for each in new), activity.status)
-    outcome = Cascade(make_scorers(), _SETTINGS).judge(sighting)
-    status_of(sighting, outcome)
-    summary = summary_of(tracked, 0)
+    attributes = {"gen_ai.operation.name": "chat", "gen_ai.output.messages": list(_messages(steps))}
+    span = Span(b"", b"", b"", "run", 0, 0, 0, attributes, {}, "")
+    ((sighting, outcome, _),) = Pipeline(make_scorers(), _SETTINGS, ()).judge([(0, span)], 0)
+    summary = summary_of(sighting.tracked, 0)
     return Judged(
         score=summary.score,
         verdict=summary.verdict,
         status=summary.status,
         severity_number=summary.severity_number,
         categories=list(summary.categories),
-        findings=[finding_object(each) for each in tracked.all_findings],
+        findings=[finding_object(each) for each in sighting.tracked.all_findings],
         failures=sorted({failure.detector for failure in outcome.failures}),
-        steps=len(new),
+        steps=summary.steps,
         seconds=time.perf_counter() - wall,
         cpu_seconds=time.process_time() - cpu,
     )
-
-
-def _status(flaws: set[Flaw]) -> Status:
-    status: Status = "ok"
-    for flaw in flaws:
-        status = worse(status, _FLAW_STATUS[flaw])
-    return status
-
-
-def _steps(steps: Iterable[RowStep], flaws: set[Flaw]) -> Iterator[Step]:
-    """The steps as the reader of live messages gives them."""
-    reader = MessageReader(_SETTINGS.limits, frozenset())
-    for number, message in enumerate(_messages(steps), start=1):
-        span = SpanRef(_TRACE, number.to_bytes(8, "big"))
-        for shown in reader.steps([message], flaws):
-            yield shown.step(span, number)
 
 
 def _messages(steps: Iterable[RowStep]) -> Iterator[dict[str, Any]]:

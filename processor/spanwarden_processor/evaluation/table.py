@@ -25,13 +25,16 @@ def print_figures(console: Console, datasets: Mapping[str, Mapping[str, Any]], v
 
 def _overview(datasets: Mapping[str, Mapping[str, Any]]) -> Table:
     table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, title="flagged: share of rows with a finding", title_justify="left"
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        title="pos %, neg %: share of positives and of negatives that have a finding",
+        title_justify="left",
     )
     table.add_column("data set", no_wrap=True)
     for header in ("n/pos/groups", "AUC", "R@0.1%", "R@1%", "R@5%", "in group", "structure", "keywords"):
         table.add_column(header, justify="right")
-    table.add_column("flagged pos", justify="right")
-    table.add_column("flagged neg: any/mod/high %", justify="right")
+    table.add_column("pos %", justify="right")
+    table.add_column("neg %, mod+, high+", justify="right")
     for name, figures in datasets.items():
         table.add_row(*_line(name, figures))
     return table
