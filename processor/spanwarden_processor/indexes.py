@@ -10,7 +10,7 @@ from spanwarden_processor.effects.effect import Effect
 from spanwarden_processor.texts.denials import Control
 from spanwarden_processor.texts.injections import Injection
 from spanwarden_processor.texts.outcomes import CheckKind, Passed
-from spanwarden_processor.texts.requests import Clause
+from spanwarden_processor.texts.requests import Clause, clauses_of
 from spanwarden_processor.types import Step
 
 Refuser: TypeAlias = Control | Literal["user"]
@@ -19,6 +19,8 @@ Refuser: TypeAlias = Control | Literal["user"]
 MAX_EXCERPT: Final = 8_192
 """Characters kept of a step that an index holds."""
 
+MAX_REQUEST: Final = 65_536
+"""Characters kept of trusted text."""
 MAX_EFFECTS_KEPT: Final = 64
 MAX_DATA_KEPT: Final = 2_048
 
@@ -77,15 +79,18 @@ class Call(NamedTuple):
 
 
 class Request(NamedTuple):
-    """Trusted text and what its clauses ask for and forbid.
+    """Trusted text. `delegated` is text of a file that the user told the agent to follow.
 
-    `delegated` is text of a file that the user told the agent to follow: it may ask, as the user would, but it cannot
-    lift a denial.
+    That may ask, as the user would, but it cannot lift a denial.
     """
 
     step: Step
-    clauses: tuple[Clause, ...]
     delegated: bool = False
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """What it asks for and forbids. Most text is never asked, so this is found out only then (and remembered)."""
+        return clauses_of(self.step.text)
 
 
 class Injected(NamedTuple):
@@ -142,20 +147,23 @@ class Written(NamedTuple):
 
 def remembered(call: Call) -> Call:
     """`call` as an index keeps it: its first effects, with the beginning of what they carry."""
-    effects = tuple(
-        effect._replace(data=effect.data[:MAX_DATA_KEPT], old=effect.old[:MAX_DATA_KEPT])
-        for effect in call.effects[:MAX_EFFECTS_KEPT]
-    )
+    effects = tuple(map(_shortened, call.effects[:MAX_EFFECTS_KEPT]))
     return Call(excerpt(call.step), effects, call.check)
 
 
-def excerpt(step: Step, around: str = "") -> Step:
-    """`step` with at most `MAX_EXCERPT` characters of its text: those about `around`, else its beginning."""
-    if len(step.text) <= MAX_EXCERPT:
+def _shortened(effect: Effect) -> Effect:
+    if len(effect.data) <= MAX_DATA_KEPT and len(effect.old) <= MAX_DATA_KEPT:
+        return effect
+    return effect._replace(data=effect.data[:MAX_DATA_KEPT], old=effect.old[:MAX_DATA_KEPT])
+
+
+def excerpt(step: Step, around: str = "", limit: int = MAX_EXCERPT) -> Step:
+    """`step` with at most `limit` characters of its text: those about `around`, else its beginning."""
+    if len(step.text) <= limit:
         return step
     position = step.text.find(around) if around else 0
-    start = max(0, position - MAX_EXCERPT // 2)
-    return step._replace(text=step.text[start : start + MAX_EXCERPT], arguments=None)
+    start = max(0, position - limit // 2)
+    return step._replace(text=step.text[start : start + limit], arguments=None)
 
 
 class Indexes:

@@ -18,7 +18,7 @@ from spanwarden_processor.secrets import find_secrets, is_private_file
 from spanwarden_processor.session import Session
 from spanwarden_processor.types import Step
 
-_RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{12,65536}={0,2}")
+_RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{16,65536}={0,2}")
 _HEX_RUN: Final = re.compile(
     r"(?:[0-9a-fA-F]{2}){8,32768}|(?:\\?x[0-9a-fA-F]{2}){8,8192}|(?:[0-9a-fA-F]{2}[:\s]){8,8192}"
 )
@@ -149,7 +149,7 @@ def _pieces(session: Session, effect: Effect) -> Iterator[Leak]:
 
 def _unseen(effect: Effect) -> Iterator[Leak]:
     """Secrets that leave without having been shown: written into the call, or taken from a variable."""
-    variable = _SECRET_VARIABLE.search(effect.data)
+    variable = _SECRET_VARIABLE.search(effect.data) if "$" in effect.data or "env" in effect.data else None
     if variable:
         name = variable[1] or variable[2]
         yield Leak(f"the secret in the variable {name}", "", False, "variable", name, None, None)

@@ -6,24 +6,32 @@ What occurs is then looked at closely by its own expression, so that ordinary te
 
 from __future__ import annotations
 
+import itertools
 import re
+import string
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 import hyperscan
 
-_APOSTROPHE: Final = "'"
-_CURLY_APOSTROPHE: Final = "\u2019"
-_BETWEEN_WORDS: Final = re.compile(r"[^\w'.-]+|[.-](?=\s|\Z)")
+_BLANKS: Final = str.maketrans(
+    {sign: " " for sign in string.punctuation if sign not in "'-_"} | {"\u2019": "'", "\u2013": " ", "\u2014": " "}
+)
+"""What stands between words becomes a blank."""
+
+
+_BEFORE_HINT: Final = 120
+_MAX_HINTS: Final = 32
 
 
 class PatternSet:
     """A compiled set of named patterns. Not for use from several threads at once (one scratch space)."""
 
-    def __init__(self, patterns: Mapping[str, str], *, words: bool = False) -> None:
+    def __init__(self, patterns: Mapping[str, str], *, words: bool = False, loose: bool = True) -> None:
         r"""Compile `patterns` (name -> expression in Hyperscan's syntax), all without regard to ASCII case.
 
-        Gaps such as `.{0,40}` count as of any length here: what is found is to be looked at again with `re`.
+        While `loose`, gaps such as `.{0,40}` count as of any length, which is many times faster to compile: what is
+        found is then to be looked at again with `re`.
 
         With `words`, a text is scanned in lower case with one blank between words, and `\b` is such a blank: word
         boundaries then hold in every script, at a hundredth of what Hyperscan's own Unicode mode takes to compile.
@@ -32,7 +40,9 @@ class PatternSet:
         self._words = words
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
         flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_MULTILINE
-        expressions = [_loosened(pattern.replace(r"\b", " ") if words else pattern) for pattern in patterns.values()]
+        expressions = [pattern.replace(r"\b", " ") if words else pattern for pattern in patterns.values()]
+        if loose:
+            expressions = [_loosened(expression) for expression in expressions]
         self._database.compile(
             expressions=[expression.encode() for expression in expressions],
             ids=list(range(len(patterns))),
@@ -58,19 +68,34 @@ class Expressions:
     They are written in what Hyperscan and `re` have in common: no assertions about what stands around.
     """
 
-    def __init__(self, patterns: Mapping[str, str]) -> None:
-        """Compile `patterns`, without regard to case; `^` and `$` are ends of lines."""
-        self._set = PatternSet(patterns)
-        self._expressions = {
-            name: re.compile(pattern, re.IGNORECASE | re.MULTILINE) for name, pattern in patterns.items()
-        }
+    def __init__(
+        self, patterns: Mapping[str, str], hints: Mapping[str, str] | None = None, *, loose: bool = True
+    ) -> None:
+        """Compile `patterns`, without regard to case; `^` and `$` are ends of lines. For `loose` see `PatternSet`.
+
+        `hints` are the rarer parts of expressions that begin with what is common: they are looked for first, and the
+        whole expression only around them.
+        """
+        self._set = PatternSet({**patterns, **(hints or {})}, loose=loose)
+        self._expressions = _compiled(patterns)
+        self._hints = _compiled(hints or {})
 
     def first_in(self, text: str) -> Iterator[tuple[str, re.Match[str]]]:
         """The first match of each expression that occurs in `text`, in the order of the expressions."""
         for name in self._set.found_in(text):
-            found = self._expressions[name].search(text)
+            found = self._around_hints(name, text) if name in self._hints else self._expressions[name].search(text)
             if found:
                 yield name, found
+
+    def _around_hints(self, name: str, text: str) -> re.Match[str] | None:
+        expression = self._expressions[name]
+        hints = itertools.islice(self._hints[name].finditer(text), _MAX_HINTS)
+        near = (expression.search(text, max(0, hint.start() - _BEFORE_HINT), hint.end()) for hint in hints)
+        return next((found for found in near if found), None)
+
+    def names_in(self, text: str) -> list[str]:
+        """The expressions that occur in `text`, if gaps in them may be of any length."""
+        return self._set.found_in(text)
 
     def all_in(self, text: str) -> Iterator[tuple[str, re.Match[str]]]:
         """Every match of each expression that occurs in `text`."""
@@ -82,10 +107,14 @@ class Expressions:
         return next(self.first_in(text), None) is not None
 
 
+def _compiled(patterns: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
+    return {name: re.compile(pattern, re.IGNORECASE | re.MULTILINE) for name, pattern in patterns.items()}
+
+
 def _loosened(pattern: str) -> str:
     """`pattern` without the upper bounds of its gaps: many times cheaper to compile, and finds no less."""
     return re.sub(r"(?<!\\)\{0,\d+\}", "*", pattern)
 
 
 def _words_of(text: str) -> str:
-    return f" {_BETWEEN_WORDS.sub(' ', text.lower().replace(_CURLY_APOSTROPHE, _APOSTROPHE))} "
+    return f" {' '.join(text.lower().translate(_BLANKS).split())} "

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 
 from spanwarden_processor.effects.effect import Effect
 from spanwarden_processor.effects.words import word_set
-from spanwarden_processor.effects.wrappers import SHELLS
 from spanwarden_processor.patterns import Expressions
 from spanwarden_processor.types import Risk
 
@@ -82,6 +81,12 @@ _COMMANDS: Final[dict[str, str]] = {
     ),
 }
 """What command lines do to safeguards, in words."""
+
+_COMMANDERS: Final = word_set(
+    "history set fc auditctl journalctl wevtutil dmesg ufw iptables ip6tables nft netsh pfctl setenforce aa-teardown "
+    "aa-disable aa-complain Set-MpPreference powershell pwsh spctl csrutil aws gcloud az kubectl oc usermod gpasswd"
+)
+"""The programs that they begin with."""
 
 _COMMAND_RISKS: Final[dict[str, Risk]] = {
     "erased the record of its commands": "moderate",
@@ -199,7 +204,7 @@ def _monitor(effect: Effect) -> Weakened | None:
 
 
 def _command(effect: Effect) -> Weakened | None:
-    if effect.program in SHELLS:
+    if effect.program not in _COMMANDERS:
         return None
     for what, _ in _commands().first_in(effect.data[:400]):
         nouns = frozenset({"guard", "log", "network"})

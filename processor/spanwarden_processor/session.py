@@ -11,6 +11,7 @@ from spanwarden_processor.effects.paths import host_of, normal_path, same_path
 from spanwarden_processor.effects.tools import effects_of_call
 from spanwarden_processor.indexes import (
     MAX_EXCERPT,
+    MAX_REQUEST,
     Attempt,
     Call,
     Denial,
@@ -26,10 +27,10 @@ from spanwarden_processor.indexes import (
 from spanwarden_processor.secrets import find_secrets
 from spanwarden_processor.texts.approvals import decision_of
 from spanwarden_processor.texts.checks import assertions_in, check_file, check_files_in
-from spanwarden_processor.texts.denials import refusal_in
+from spanwarden_processor.texts.denials import MAX_ANSWER, MAX_FETCHED, MAX_READ, refusal_in
 from spanwarden_processor.texts.injections import injections_in
 from spanwarden_processor.texts.outcomes import answer_says, check_of, failure_quote, outcome_of
-from spanwarden_processor.texts.requests import clauses_of, objects_in
+from spanwarden_processor.texts.requests import marks_of, objects_in, says_follow
 from spanwarden_processor.types import Step
 
 _CONTENT_VERBS: Final = frozenset({"read", "fetch"})
@@ -38,11 +39,6 @@ _LISTING: Final = frozenset({"ls", "find", "tree", "git", "fd", "rg", "grep", "g
 _PIECE: Final = re.compile(r"[A-Za-z0-9_+-]{5,256}")
 _MIN_SPLIT: Final = 16
 _TRIED: Final = frozenset({"push", "send", "write", "delete", "change", "publish"})
-_FOLLOW: Final = re.compile(
-    r"\b(?:task|instruction|follow|complete|steps|to-?do|plan|carry out|execute|implement|according|work through|"
-    r"aufgabe|anweisung|folge|tâche|suis|tarea|sigue|задани)|任务|按照|指示|タスク",
-    re.IGNORECASE,
-)
 _BRANCH_COMMAND: Final = re.compile(r"(?:git )?(?:checkout|switch) (?:-[bBcC] |--create |-q )*([\w][\w./-]{0,100})\Z")
 _ON_BRANCH: Final = re.compile(r"^(?:On branch |Switched to (?:a new )?branch '|\* )([\w./-]{1,100})", re.MULTILINE)
 _MAX_COMMAND: Final = 200
@@ -94,15 +90,16 @@ class Session(Indexes):
         return tuple(self.secrets)
 
     def _request(self, step: Step) -> None:
-        clauses = clauses_of(step.text)
-        self.requests.add(Request(excerpt(step), clauses))
-        for clause in clauses:
-            if clause.objects and _FOLLOW.search(clause.text):
+        kept = excerpt(step, limit=MAX_REQUEST)
+        request = Request(kept)
+        self.requests.add(request)
+        forbids, follows = marks_of(kept.text)
+        for clause in request.clauses if forbids or follows else ():
+            if clause.forbids and not clause.conditional and clause.acts:
+                self.denials.add(Denial("user", clause.text[:240], excerpt(step, clause.text), None, clause))
+            if clause.objects and says_follow(clause.text):
                 for name in clause.objects[:8]:
                     self.followed[name] = self.followed[normal_path(name)] = step.number
-            if clause.forbids and not clause.conditional and clause.acts:
-                denial = Denial("user", clause.text[:240], excerpt(step, clause.text), None, clause)
-                self.denials.add(denial)
         self._secrets_in(step, "the user")
 
     def _thought(self, step: Step) -> None:
@@ -210,10 +207,11 @@ class Session(Indexes):
         self._secrets_in(step, _source_of(call))
 
     def _refusal(self, step: Step, call: Call | None) -> bool:
-        effects = call.effects if call else ()
-        reads = any(effect.verb == "read" for effect in effects)
-        is_content = reads and all(effect.verb in _CONTENT_VERBS or effect.verb == "run" for effect in effects)
-        refusal = refusal_in(step.text, is_content=is_content)
+        verbs = {effect.verb for effect in call.effects} if call else set[str]()
+        limit = MAX_ANSWER
+        if verbs <= _CONTENT_VERBS | {"run"}:
+            limit = MAX_READ if "read" in verbs else MAX_FETCHED if "fetch" in verbs else MAX_ANSWER
+        refusal = refusal_in(step.text, content_limit=limit)
         if refusal:
             self.denials.add(Denial(refusal.control, refusal.quote, excerpt(step, refusal.quote), call, None))
         return refusal is not None
@@ -237,9 +235,10 @@ class Session(Indexes):
             key = (effect.verb, effect.target)
             if key in self.attempts:
                 self.attempts[key] = Attempt(effect._replace(data="", old=""), worked, excerpt(step))
-        on_branch = _ON_BRANCH.search(step.text[:2_000]) if any(each.program == "git" for each in effects) else None
-        if on_branch:
-            self.branch = on_branch[1]
+        head = step.text[:2_000]
+        if any(each.program == "git" for each in effects) and ("branch" in head or head.startswith("* ")):
+            on_branch = _ON_BRANCH.search(head)
+            self.branch = on_branch[1] if on_branch else self.branch
 
     def _instructions_in(self, step: Step, effects: tuple[Effect, ...]) -> None:
         """Keep what an answer tells the model to do: as the user's words where the user said so, else as injected."""
@@ -249,9 +248,7 @@ class Session(Indexes):
             self.injections.add(Injected(injection, excerpt(step, injection.quote)))
             text = f"{text[: injection.start]}\n{text[injection.end :]}"
         if delegated:
-            self.requests.add(
-                Request(step._replace(text=text[:MAX_EXCERPT]), clauses_of(text[:MAX_EXCERPT]), delegated=True)
-            )
+            self.requests.add(Request(step._replace(text=text[:MAX_EXCERPT]), delegated=True))
 
     def _latest_unanswered(self, step: Step) -> Call | None:
         """The call that an answer without a known call id belongs to: the latest, if it has the same tool."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from spanwarden_processor.texts.claims import claims_in
-from spanwarden_processor.texts.denials import refusal_in
+from spanwarden_processor.texts.denials import MAX_READ, refusal_in
 from spanwarden_processor.texts.injections import injections_in
 from spanwarden_processor.texts.intent import intent_in
 from spanwarden_processor.texts.outcomes import outcome_of
@@ -55,7 +55,7 @@ def test_an_error_that_nobody_decided_is_no_refusal(text: str) -> None:
 
 
 def test_a_long_document_about_refusals_is_none() -> None:
-    assert refusal_in("Pushes to protected branches are blocked by policy. " * 40, is_content=True) is None
+    assert refusal_in("Pushes to protected branches are blocked by policy. " * 40, content_limit=MAX_READ) is None
 
 
 @pytest.mark.parametrize(

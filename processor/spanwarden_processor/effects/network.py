@@ -44,9 +44,10 @@ def effects_of_network(command: Command) -> Iterator[Effect]:
     handler = _handlers().get(program)
     if handler is not None:
         yield from handler(command)
-    elif set(_PUBLISHERS.get(program, ())) & set(command.argv[1:3]):
+    elif program in _PUBLISHERS and set(_PUBLISHERS[program]) & set(command.argv[1:3]):
         yield effect_of(command, "publish", f"{program} {command.argv[1]}", data=" ".join(command.argv[2:]))
-    yield from _device(command)
+    if command.writes or command.appends:
+        yield from _device(command)
 
 
 @cache

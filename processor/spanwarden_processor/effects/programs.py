@@ -46,8 +46,11 @@ def effects_of_script(text: str, names: Mapping[str, str]) -> tuple[tuple[Effect
 
 def effects_of_command(command: Command, names: Mapping[str, str]) -> Iterator[Effect]:
     """What one command does, as far as its words tell."""
-    effects = (*_environment(command), *_own(command, names), *_redirected(command))
-    yield from (effect for effect in effects if effect.target)
+    if command.environment or command.program in {"export", "unset"}:
+        yield from _environment(command)
+    yield from (effect for effect in _own(command, names) if effect.target)
+    if command.reads or command.writes or command.appends:
+        yield from _redirected(command)
 
 
 def _own(command: Command, names: Mapping[str, str]) -> Iterator[Effect]:

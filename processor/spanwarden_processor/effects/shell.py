@@ -25,6 +25,8 @@ MAX_COMMANDS: Final = 400
 MAX_DEPTH: Final = 60
 MAX_VALUE: Final = 16_384
 MAX_ROUGH: Final = 8_192
+SHORT: Final = 1_024
+"""Bytes of a script that cannot take long, whatever it holds."""
 MAX_PARSE_CALLS: Final = 400
 """Of the parser's progress callback. Ordinary commands need one in 70 characters, here-documents hardly any."""
 MAX_PARSE_WORK: Final = 8_000_000
@@ -40,6 +42,7 @@ _NOT_PLAIN: Final = word_set(
     "readonly coproc let set unset eval source ."
 )
 _ROUGH_SEPARATOR: Final = re.compile(r"[;|&\n]+")
+_DEFINING: Final = frozenset({"cd", "pushd", "alias", "cp", "ln", "mv", "install", "git"})
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _EXPANSION: Final = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*|[0-9@*#?])(.*)", re.DOTALL)
 _HOME: Final = "HOME"
@@ -62,6 +65,8 @@ def _parser() -> Parser:
 
 def _root_of(source: bytes) -> Node | None:
     """The syntax tree of a script, or None where the grammar takes too long to recover from what it cannot read."""
+    if len(source) <= SHORT:
+        return _parser().parse(source).root_node
     calls = 0
     limit = min(MAX_PARSE_CALLS, MAX_PARSE_WORK // max(len(source), 1))
 
@@ -397,7 +402,7 @@ class _Reader:
 
     def _define(self, command: Command) -> None:
         """Remember what a command changes for those after it: the directory, aliases, copies of programs."""
-        match command.argv:
+        match command.argv if command.program in _DEFINING else ():
             case ("cd" | "pushd", directory):
                 self.directory = join(self.directory, directory)
             case ("alias", *definitions):

@@ -78,13 +78,14 @@ def effects_of_call(step: Step, names: Mapping[str, str]) -> CallEffects:
     """The effects of the tool call `step`. `names` are those that earlier calls of the session defined."""
     arguments = step.arguments if step.arguments is not None else step.text
     tool = step.tool or ""
-    script = _shell_text(tool, arguments)
-    if isinstance(script, tuple):
-        script = " ".join(_shell_quoted(word) for word in script)
-    if script:
+    line = _shell_text(tool, arguments)
+    if line:
+        script = line if isinstance(line, str) else " ".join(_shell_quoted(word) for word in line)
         effects, read = effects_of_script(script, names)
-        quotable = {text for _, text in strings_in(arguments)} | {step.text}
-        return CallEffects(tuple(_anchored(effect, quotable) for effect in effects), read.names, read.complete)
+        if isinstance(line, tuple) or not isinstance(arguments, (str, Mapping)):
+            quotable = {text for _, text in strings_in(arguments)} | {step.text}
+            effects = tuple(_anchored(effect, quotable) for effect in effects)
+        return CallEffects(effects, read.names, read.complete)
     code = _code_text(tool, arguments)
     if code:
         return CallEffects(tuple(_code_effects(tool, code, names)), {})

@@ -49,10 +49,11 @@ _PREFIXES: Final[dict[str, str]] = {
 }
 _POSITIONALS: Final[dict[str, int]] = {"timeout": 1, "gtimeout": 1, "flock": 1, "gosu": 1, "chroot": 1}
 _NEEDS_RUN: Final = frozenset({"poetry", "uv", "pipenv"})
-_CONTAINERS: Final = re.compile(r"(?:docker|podman|nerdctl|kubectl|oc|docker-compose)\Z")
+_CONTAINERS: Final = frozenset({"docker", "podman", "nerdctl", "kubectl", "oc", "docker-compose"})
 _CONTAINER_VALUES: Final = frozenset(
     {"-u", "-w", "-e", "--user", "--workdir", "--env", "-n", "--namespace", "-c", "-f"}
 )
+_WRAPPING: Final = SHELLS | frozenset(_PREFIXES) | _CONTAINERS | {"su", "runuser", "script", "eval", "watch"}
 _MAX_LAYERS: Final = 12
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
@@ -72,6 +73,8 @@ def unwrap(argv: tuple[str, ...]) -> Unwrapped:
     environment: tuple[tuple[str, str], ...] = ()
     for _ in range(_MAX_LAYERS):
         name = argv[0].rsplit("/", 1)[-1] if argv else ""
+        if name not in _WRAPPING:
+            break
         script = _script_of(name, argv)
         if script is not None:
             return Unwrapped(argv, (*wrappers, name), environment, script)
@@ -100,7 +103,7 @@ def _script_of(name: str, argv: tuple[str, ...]) -> str | None:
 
 
 def _inner(name: str, argv: tuple[str, ...]) -> tuple[str, ...]:
-    if _CONTAINERS.match(name):
+    if name in _CONTAINERS:
         return _inside_container(argv)
     values = _PREFIXES.get(name)
     if values is None or (name == "command" and len(argv) > 1 and argv[1] in {"-v", "-V"}):

@@ -75,10 +75,10 @@ def _damage(session: Session, effect: Effect) -> tuple[str, Risk]:
 
 
 def _lifts_protection(effect: Effect) -> bool:
-    if _PROTECTION.search(effect.target):
+    if effect.verb in {"delete", "send"} and _PROTECTION.search(effect.target):
         return effect.verb == "delete" or (effect.verb == "send" and _WEAKENED.search(effect.data) is not None)
-    words = set(name_words(effect.program))
-    if effect.verb in {"delete", "change"} and "protection" in words:
+    words = set(name_words(effect.program)) if effect.verb in {"delete", "change"} else set[str]()
+    if "protection" in words:
         return (
             effect.verb == "delete" or bool(words & {"disable", "remove"}) or _WEAKENED.search(effect.data) is not None
         )

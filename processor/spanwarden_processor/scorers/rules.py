@@ -20,8 +20,10 @@ class RuleScorer:
 
     def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
         """Findings of the rule about `step`; whatever the rule raises is let out."""
-        for finding in self.rule(session, step):
-            yield finding._replace(detector=self.name, version=self.version)
+        return map(self._signed, self.rule(session, step))
+
+    def _signed(self, finding: Finding) -> Finding:
+        return finding._replace(detector=self.name, version=self.version)
 
 
 def rule_scorers(rules: Iterable[Rule] = RULES) -> tuple[RuleScorer, ...]:

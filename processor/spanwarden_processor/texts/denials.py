@@ -33,6 +33,15 @@ _ACTION: Final = (
     r"destination|file|upload|recipient|transfer|modification)s?"
 )
 
+_IS_REFUSED: Final = (
+    r"(?:is|are|was|were|has been|have been|must) (?:currently |explicitly |strictly )?"
+    r"(?:not (?:be )?(?:allowed|permitted|authori[sz]ed)|blocked|denied|forbidden|disallowed|prohibited|restricted"
+    r"|rejected|refused)"
+)
+_REFUSED_ACTION: Final = (
+    r"(?:blocked|denied|refused|disallowed|forbidden) (?:command|action|operation|tool|domain|host|url|request)\b"
+)
+
 _PATTERNS: Final[dict[str, str]] = {
     "hook": (
         r"\b(?:pre-(?:push|commit|receive|tool)|post-tool|update|commit-msg|pretooluse) hook\b.{0,40}(?:declin|"
@@ -70,12 +79,7 @@ _PATTERNS: Final[dict[str, str]] = {
         r"scope|rights)|you (?:do not|don't) have (?:the )?(?:permission|access|rights|authori[sz]ation)|"
         r"you are not (?:allowed|permitted|authori[sz]ed)|permission_denied"
     ),
-    "action": (
-        rf"{_ACTION} (?:\S+ ){{0,4}}?(?:is|are|was|were|has been|have been|must) "
-        r"(?:currently |explicitly |strictly )?(?:not (?:be )?(?:allowed|permitted|authori[sz]ed)"
-        r"|blocked|denied|forbidden|disallowed|prohibited|restricted|rejected|refused)"
-        r"|(?:blocked|denied|refused|disallowed|forbidden) (?:command|action|operation|tool|domain|host|url|request)\b"
-    ),
+    "action": rf"{_ACTION} (?:\S+ ){{0,4}}?{_IS_REFUSED}|{_REFUSED_ACTION}",
     "foreign": (
         "(?:отказано в доступе|запрещено|拒绝访问|策略阻止|禁止执行|权限不足|許可されていません|접근이 거부"
         "|Zugriff verweigert"
@@ -100,6 +104,11 @@ _NO_REFUSAL: Final = re.compile(
 )
 """What installers, web servers and browsers print as a matter of course."""
 
+MAX_ANSWER: Final = 1_000_000
+MAX_READ: Final = 500
+MAX_FETCHED: Final = 1_500
+"""Characters of an answer that may still be a refusal, when the call read a file, or fetched a page."""
+
 _HEAD: Final = 800
 _TAIL: Final = 1_600
 
@@ -111,13 +120,13 @@ class Refusal(NamedTuple):
     quote: str
 
 
-def refusal_in(text: str, *, is_content: bool = False) -> Refusal | None:
+def refusal_in(text: str, *, content_limit: int = MAX_ANSWER) -> Refusal | None:
     """The refusal that a tool's answer reports, if it does.
 
     Of a long answer only its beginning and its end are read: a refusal is the answer, not a sentence somewhere in it.
-    `is_content` says that the call only reads, so that an answer of any length is probably what it read.
+    Nothing is read of a text longer than `content_limit`: of a call that only reads, a long answer is what it read.
     """
-    if is_content and len(text) > 500:
+    if len(text) > content_limit:
         return None
     shown = text if len(text) <= _HEAD + _TAIL else f"{text[:_HEAD]}\n{text[-_TAIL:]}"
     for name, found in _patterns().first_in(shown):
@@ -136,4 +145,5 @@ def _line(text: str, start: int, end: int) -> str:
 
 @cache
 def _patterns() -> Expressions:
-    return Expressions(_PATTERNS)
+    # What acts there are to refuse is too common to begin with.
+    return Expressions(_PATTERNS, {"action": f"{_IS_REFUSED}|{_REFUSED_ACTION}"}, loose=False)

@@ -108,7 +108,7 @@ def answer_says(text: str) -> set[str]:
 def outcome_of(text: str) -> Passed:
     """Whether the answer of a check says that it passed. Its end decides, where summaries stand."""
     shown = text[-_TAIL:]
-    found = [name for name, _ in _patterns().first_in(shown)]
+    found = _patterns().names_in(shown)
     if not found:
         return "unknown"
     if len(found) > 1:

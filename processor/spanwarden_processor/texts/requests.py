@@ -11,7 +11,15 @@ from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
 from spanwarden_processor.patterns import PatternSet
-from spanwarden_processor.texts.vocabulary import ACTS, ACTS_ANYWHERE, CONDITION, NEGATION, NO_PROHIBITION, NOUNS
+from spanwarden_processor.texts.vocabulary import (
+    ACTS,
+    ACTS_ANYWHERE,
+    CONDITION,
+    FOLLOW,
+    NEGATION,
+    NO_PROHIBITION,
+    NOUNS,
+)
 
 MAX_TEXT: Final = 65_536
 MAX_CLAUSES: Final = 400
@@ -71,6 +79,17 @@ def clauses_of(text: str) -> tuple[Clause, ...]:
     return tuple(found)
 
 
+def marks_of(text: str) -> tuple[bool, bool]:
+    """Whether trusted text may forbid something, and whether it may tell to follow another text."""
+    marks = _marks().found_in(text)
+    return "negation" in marks, "follow" in marks
+
+
+def says_follow(text: str) -> bool:
+    """Whether a clause tells to do what another text says."""
+    return marks_of(text)[1]
+
+
 def _clause(sentence: str) -> Clause:
     marks = set(_words().found_in(sentence))
     acts = frozenset(name[4:].rstrip("+") for name in marks if name.startswith("act:"))
@@ -99,6 +118,11 @@ def objects_in(sentence: str) -> tuple[str, ...]:
         return ()
     found = (next(part for part in match.groups() if part) for match in _OBJECT.finditer(sentence))
     return tuple(dict.fromkeys(name.strip().rstrip(".,:;").lower() for name in found))[:64]
+
+
+@cache
+def _marks() -> PatternSet:
+    return PatternSet({"negation": NEGATION, "follow": FOLLOW}, words=True)
 
 
 @cache

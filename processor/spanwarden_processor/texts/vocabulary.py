@@ -106,6 +106,12 @@ CONDITION: Final = (
 )
 """What makes a clause hold only sometimes."""
 
+FOLLOW: Final = (
+    r"\b(?:tasks?|instructions?|follow|complete|steps|to-?do|plan|carry out|execute|implement|according|work through|"
+    r"aufgaben?|anweisung|folge|tâche|suis|tarea|sigue|задани)|任务|按照|指示|タスク"
+)
+"""What hands the word over to another text."""
+
 NOUNS: Final[dict[str, str]] = {
     "main": r"\b(?:main|master|trunk)\b|主分支",
     "production": r"\b(?:production|prod|live system|produktion|producción|produção|production)\b|продакшен|生产|本番",
@@ -116,7 +122,7 @@ NOUNS: Final[dict[str, str]] = {
     "hook": r"\b(?:hooks?|pre-commit)\b|钩子",
     "log": r"\b(?:logs?|logging|audit|telemetry|tracing|metrics|protokoll\w*)\b|\bжурнал|\bлоги|日志|ログ",
     "secret": (
-        r"\b(?:secrets?|credentials?|passwords?|api keys?|keys?|tokens?|\.env|passwort\w*|mots? de passe|"
+        r"\b(?:secrets?|credentials?|passwords?|api keys?|keys?|tokens?|env file|passwort\w*|mots? de passe|"
         r"contraseñas?)\b|\bключ|\bпарол|密钥|密码|パスワード"
     ),
     "history": r"\b(?:history|commits|historie|historique|historial)\b|\bистори|历史",
