@@ -23,10 +23,6 @@ class Ledger(NamedTuple):
     repeated: int = 0
     last_id: int = 0
 
-    def plus(self, **changes: int) -> Ledger:
-        """This ledger with additions (negative ones too)."""
-        return self._replace(**{name: getattr(self, name) + change for name, change in changes.items()})
-
     def packed(self) -> bytes:
         """The ledger as the spool keeps it."""
         return _PACKED.pack(*self)

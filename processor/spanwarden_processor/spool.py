@@ -54,7 +54,7 @@ class _Transaction:
     def __init__(self, txn: Any, databases: dict[str, Any], ledger: Ledger, map_bytes: int, now_ns: int) -> None:
         self.txn = txn
         self.databases = databases
-        self.ledger = ledger
+        self.counts = ledger._asdict()
         self.map_bytes = map_bytes
         self.now_ns = now_ns
         self.new_keys: set[int] = set()
@@ -62,8 +62,9 @@ class _Transaction:
 
     def put(self, request: bytes, spans: int) -> bytes:
         """Append a record; the caller accounts for where its spans came from. Returns its key."""
-        self.ledger = self.ledger.plus(held=spans, last_id=1)
-        key = _ID.pack(self.ledger.last_id)
+        self.counts["held"] += spans
+        self.counts["last_id"] += 1
+        key = _ID.pack(self.counts["last_id"])
         self.txn.put(key, request, db=self.databases["records"], append=True)
         self.txn.put(key, _COUNT.pack(spans), db=self.databases["counts"], append=True)
         self.used_bytes += len(request)
@@ -163,11 +164,12 @@ class Spool:
                 spans = _COUNT.unpack(change.txn.pop(key, db=self._databases["counts"]))[0]
                 change.txn.delete(key, db=self._databases["records"])
                 change.txn.delete(key, db=self._databases["patches"])
-                change.ledger = change.ledger.plus(held=-spans)
+                change.counts["held"] -= spans
             for request in refused:
-                change.ledger = change.ledger.plus(refused=1, last_id=1)
-                change.txn.put(_ID.pack(change.ledger.last_id), request, db=self._databases["refused"])
-            change.ledger = change.ledger.plus(forwarded=forwarded)
+                change.counts["refused"] += 1
+                change.counts["last_id"] += 1
+                change.txn.put(_ID.pack(change.counts["last_id"]), request, db=self._databases["refused"])
+            change.counts["forwarded"] += forwarded
 
         self._group.run(operation)
 
@@ -236,13 +238,13 @@ class Spool:
             raise SpoolFull
         known = self._repeats.known(incoming.keys)
         repeated = {index for index, key in enumerate(incoming.keys) if known[index] or not change.add_key(key)}
-        change.ledger = change.ledger.plus(repeated=len(repeated))
+        change.counts["repeated"] += len(repeated)
         fresh = [key for index, key in enumerate(incoming.keys) if index not in repeated]
         if not fresh:
             return
         request = self._without_spans(incoming.request, repeated) if repeated else incoming.request
         record_key = change.put(request, len(fresh))
-        change.ledger = change.ledger.plus(accepted=len(fresh))
+        change.counts["accepted"] += len(fresh)
         packed = struct.pack(f"<{len(fresh)}Q", *fresh)
         change.txn.put(_ID.pack(change.now_ns) + record_key, packed, db=self._databases["repeats"])
 
@@ -251,7 +253,7 @@ class Spool:
         for span in spans:
             if change.txn.put(span.key.encode(), now, db=self._databases["verdict_spans"], overwrite=False):
                 key = change.put(span.request, 1)
-                change.ledger = change.ledger.plus(generated=1)
+                change.counts["generated"] += 1
                 change.txn.put(key, b"", db=self._databases["patches"])
         for session in sessions:
             change.txn.put(session.encode(), now, db=self._databases["sessions"])
@@ -264,9 +266,10 @@ class Spool:
                 operation(change)
             if now_ns - self._tidied_ns > HOUSEKEEPING_NS:
                 self._tidy(change)
-            txn.put(b"ledger", change.ledger.packed(), db=self._databases["meta"])
+            ledger = Ledger(**change.counts)
+            txn.put(b"ledger", ledger.packed(), db=self._databases["meta"])
             self._full = used_bytes(txn, self._databases) >= INTAKE_LIMIT * self._map_bytes
-        self._ledger = change.ledger
+        self._ledger = ledger
         self._repeats.add(change.new_keys, now_ns)
 
     def _tidy(self, change: _Transaction) -> None:
