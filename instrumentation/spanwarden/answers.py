@@ -12,11 +12,11 @@ from opentelemetry.trace import Span
 
 from spanwarden import names
 from spanwarden.apis import Api, Reply, snapshot
-from spanwarden.encode import json_text, sendable
+from spanwarden.encode import sendable
 from spanwarden.gathering import Times
 from spanwarden.guard import Attachment, Counts, guarded
 from spanwarden.heard import Conversation
-from spanwarden.history import SYSTEM_LIMIT, unrecorded
+from spanwarden.history import unrecorded
 from spanwarden.messages import Choice
 from spanwarden.metrics import Metrics
 from spanwarden.request import request_attributes
@@ -181,7 +181,7 @@ class Answers:
         if self._spans.mode.on_events:
             attributes = {**call.start, **attributes}
         self._spans.close_call(span, attributes, content, call.context, ended_ns)
-        self._metrics.call({**call.start, **attributes}, ended_ns - call.started_ns)
+        self._metrics.call(call.start, attributes, ended_ns - call.started_ns)
 
     def _content(self, call: ModelCall, choices: list[Choice], attributes: Attributes) -> dict[str, Any]:
         """The content of a span, without what an earlier span of the session carries."""
@@ -192,8 +192,7 @@ class Answers:
         content = {names.OUTPUT_MESSAGES: [choice.message() for choice in choices]} if choices else {}
         content.update(call.api.content(messages, call.arguments, mode.reading))
         if mode.history_limit is not None:
-            again = [key for key in _REPEATED if key in content and sent.repeats(key, content[key])]
-            omitted_keys = [key for key in again if len(json_text(content[key])) > SYSTEM_LIMIT]
+            omitted_keys = [key for key in _REPEATED if key in content and sent.repeats(key, content[key])]
             for key in omitted_keys:
                 del content[key]
             if omitted_keys:

@@ -34,7 +34,8 @@ class Api(NamedTuple):
     """One kind of request.
 
     `messages` takes what is said out of the arguments; `hear` reads it; `content` puts it in the form of the
-    conventions; `read` reads an answer, given as mapping or model (the flag: it broke off); `gather` collects chunks.
+    conventions; `read` reads an answer, given as mapping or model (the flag: it broke off); `gather` collects chunks;
+    `call_ids` takes only the ids of tool calls out of an answer.
     """
 
     operation: str
@@ -44,6 +45,7 @@ class Api(NamedTuple):
     content: Callable[[Sequence[Any], Mapping[str, Any], Reading], Content]
     read: Callable[[Any, Reading, bool], Reply]
     gather: Callable[[], Gathering]
+    call_ids: Callable[[Any], list[str]]
 
 
 def snapshot(value: Any) -> Sequence[Any]:
@@ -156,16 +158,67 @@ def _read_embeddings(answer: Any, _reading: Reading, _broken_off: bool) -> Reply
     return Reply(attributes, [])
 
 
+def _chat_call_ids(answer: Any) -> list[str]:
+    messages = [fields_of(fields_of(choice).get("message")) for choice in fields_of(answer).get("choices") or ()]
+    return [fields_of(call).get("id") or "" for message in messages for call in message.get("tool_calls") or ()]
+
+
+def _response_call_ids(answer: Any) -> list[str]:
+    items = [fields_of(item) for item in fields_of(answer).get("output") or ()]
+    return [item["call_id"] for item in items if item.get("call_id")]
+
+
+def _no_call_ids(_answer: Any) -> list[str]:
+    return []
+
+
 CHAT: Final = Api(
-    "chat", "chat_completions", _chat_messages, chat_conversation, _chat_content, _read_chat, ChatGathering
+    operation="chat",
+    api_type="chat_completions",
+    messages=_chat_messages,
+    hear=chat_conversation,
+    content=_chat_content,
+    read=_read_chat,
+    gather=ChatGathering,
+    call_ids=_chat_call_ids,
 )
 RESPONSES: Final = Api(
-    "chat", "responses", items_of, response_conversation, _response_content, _read_response, ResponseGathering
+    operation="chat",
+    api_type="responses",
+    messages=items_of,
+    hear=response_conversation,
+    content=_response_content,
+    read=_read_response,
+    gather=ResponseGathering,
+    call_ids=_response_call_ids,
 )
 FETCH_RESPONSE: Final = Api(
-    "fetch_response", "responses", _nothing, _fetched_conversation, _no_content, _read_fetched, ResponseGathering
+    operation="fetch_response",
+    api_type="responses",
+    messages=_nothing,
+    hear=_fetched_conversation,
+    content=_no_content,
+    read=_read_fetched,
+    gather=ResponseGathering,
+    call_ids=_response_call_ids,
 )
 TEXT_COMPLETION: Final = Api(
-    "text_completion", None, _prompt, chat_conversation, _chat_content, _read_completion, ChatGathering
+    operation="text_completion",
+    api_type=None,
+    messages=_prompt,
+    hear=chat_conversation,
+    content=_chat_content,
+    read=_read_completion,
+    gather=ChatGathering,
+    call_ids=_no_call_ids,
 )
-EMBEDDINGS: Final = Api("embeddings", None, _nothing, chat_conversation, _no_content, _read_embeddings, ChatGathering)
+EMBEDDINGS: Final = Api(
+    operation="embeddings",
+    api_type=None,
+    messages=_nothing,
+    hear=chat_conversation,
+    content=_no_content,
+    read=_read_embeddings,
+    gather=ChatGathering,
+    call_ids=_no_call_ids,
+)

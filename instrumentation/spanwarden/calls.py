@@ -130,6 +130,7 @@ class Calls:
     ) -> ModelCall | UnsampledCall:
         """In a run that nobody announced: under its root, which is made at its first call."""
         started_ns = time.time_ns()
+        start = start_attributes(self._endpoints.of(resource._client), api.operation, arguments.get("model"))
         session = self._sessions.find(conversation)
         turn = session.turn if session is not None else None
         if session is None or turn is None or turn.finished:
@@ -144,7 +145,6 @@ class Calls:
         context = trace.set_span_in_context(turn.root, context)
         call = ModelCall(api, started_ns, context, session, conversation, arguments, None, None, turn)
         self._infer_tools(call, context)
-        start = start_attributes(self._endpoints.of(resource._client), api.operation, arguments.get("model"))
         return _opened(call, self._spans.start_call(start, started_ns, context), start)
 
     def _start_turn(self, session: Session, root: Span, started_ns: int) -> Turn:
@@ -207,8 +207,7 @@ class Calls:
 
     @guarded
     def _remember_unsampled(self, call: UnsampledCall, answer: Any) -> None:
-        reply = call.api.read(answer, self._spans.mode.reading, False)
-        self._unsampled.remember(call.root, [asked.id for choice in reply.choices for asked in choice.calls])
+        self._unsampled.remember(call.root, call.api.call_ids(answer))
 
     def fail(self, call: ModelCall | UnsampledCall, error: BaseException) -> None:
         """Close a model call that raised, was cancelled or abandoned."""

@@ -133,12 +133,13 @@ class _Recording:
     @guarded
     def _follow(self, call: Call, response: Any) -> bool:
         """True where the call is closed or will be; false where the response is the answer itself."""
-        if hasattr(response, "_iterator"):
+        state: Mapping[str, Any] = getattr(response, "__dict__", {})  # a model's own look-up of what it lacks is slow
+        if "_iterator" in state:
             gathering = self._api.gather()
             following = Following(gathering, lambda ending: self._end_stream(call, ending), self.counts)
             self._calls.streams.follow(response, following)
             return True
-        http = getattr(response, "http_response", None)
+        http = state.get("http_response")
         if http is None:
             return False
         return self._follow_raw(call, http)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import orjson
 
+_NOTHING: Final[Mapping[str, Any]] = {}
 DEPTH_LIMIT: Final = 32
 """Nesting beyond this is not followed when a value needs the slow path."""
 
@@ -36,6 +37,8 @@ def fields_of(value: Any) -> Mapping[str, Any]:
     """The fields of a message given as a mapping or as one of the client's models; nothing for all else."""
     if type(value) is dict:
         return value
+    if value is None:
+        return _NOTHING
     own: dict[str, Any] | None = getattr(value, "__dict__", None)
     if own is None:
         return value if isinstance(value, Mapping) else {}

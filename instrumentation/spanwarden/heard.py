@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from spanwarden.encode import fields_of
 from spanwarden.messages import AskedCall, asked_calls
 
-ROLES_OF_RESULTS = ("tool", "function")
+ROLES_OF_RESULTS: Final = ("tool", "function")
+LOOK_BACK: Final = 8
+"""Messages looked at for a tool's result, from the newest on, in a request that offers no tools."""
 
 
 class Heard(NamedTuple):
@@ -48,8 +50,8 @@ class Conversation(NamedTuple):
         return None
 
     def brings_results(self) -> bool:
-        """Whether a tool's result is among the messages."""
-        return any(self.hear(message).role in ROLES_OF_RESULTS for message in reversed(self.messages))
+        """Whether a tool's result is among the newest messages."""
+        return any(self.hear(message).role in ROLES_OF_RESULTS for message in reversed(self.messages[-LOOK_BACK:]))
 
     def has_answers(self) -> bool:
         """Whether it brings back anything that the model said."""

@@ -54,8 +54,11 @@ class Sent:
         return known.length if known is not None else 0
 
     def repeats(self, key: str, value: Any) -> bool:
-        """Whether other content, tool definitions say, is what the span before it carried."""
-        digest = hash(json_text(value))
+        """Whether long content of another kind, tool definitions say, is what the span before it carried."""
+        text = json_text(value)
+        if len(text) <= SYSTEM_LIMIT:
+            return False
+        digest = hash(text)
         repeated = self.others.get(key) == digest
         self.others[key] = digest
         return repeated
@@ -76,9 +79,22 @@ def _digest_of_text(fields: Mapping[str, Any], content: str) -> int:
     return hash((fields.get("role"), content, fields.get("tool_call_id"), str(thoughts), fields.get("name")))
 
 
+def _is_short(messages: Sequence[Any], limit: int) -> bool:
+    """Whether messages surely are within the limit, told at a glance."""
+    left = limit
+    for message in messages:
+        content = fields_of(message).get("content")
+        left -= (len(content) if isinstance(content, str) else 512 if content is None else limit) + 32
+        if left < 0:
+            return False
+    return True
+
+
 def unrecorded(sent: Sent, messages: Sequence[Any], limit: int | None) -> tuple[Sequence[Any], int]:
     """The messages that a span has to carry, and how many it leaves out."""
     if limit is None:
+        return messages, 0
+    if _is_short(messages, limit):
         return messages, 0
     prints = [print_of(message) for message in messages]
     repeated = min(sent.repeated(prints), len(messages) - 1)

@@ -63,7 +63,7 @@ def asked_calls(message: Mapping[str, Any]) -> list[AskedCall]:
     """The tool calls of an assistant message: functions, custom tools, and the older `function_call`."""
     calls = []
     for item in message.get("tool_calls") or ():
-        call = fields_of(item)
+        call = item if type(item) is dict else fields_of(item)
         kind = call.get("type") or "function"
         calls.append(_asked(call.get("id"), kind, fields_of(call.get(kind))))
     older = message.get("function_call")

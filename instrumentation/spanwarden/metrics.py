@@ -54,6 +54,8 @@ class Metrics:
     """The instruments of one meter. Without a meter provider they are the API's own, which do nothing."""
 
     def __init__(self, meter: Meter) -> None:
+        self._idle = isinstance(meter, NoOpMeter)
+
         def seconds(name: str, bounds: tuple[float, ...] = _SECONDS) -> Any:
             return meter.create_histogram(name, "s", explicit_bucket_boundaries_advisory=bounds)
 
@@ -74,9 +76,12 @@ class Metrics:
             for attribute in _COUNTERS
         }
 
-    def call(self, attributes: Mapping[str, Any], duration_ns: int) -> None:
-        """Record a call by the attributes of its span."""
-        kept = {key: attributes[key] for key in _KEPT if key in attributes}
+    def call(self, start: Mapping[str, Any], rest: Mapping[str, Any], duration_ns: int) -> None:
+        """Record a call by the attributes that its span began with, and the rest of them."""
+        if self._idle:
+            return
+        attributes = {**start, **rest}
+        kept: dict[str, Any] = {key: attributes[key] for key in _KEPT if key in attributes}
         if kept.get(names.OPERATION) not in _INFERENCES:
             self._operation_seconds.record(duration_ns / 1e9, kept)
             return

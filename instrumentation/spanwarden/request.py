@@ -65,11 +65,14 @@ class Endpoints:
     def of(self, client: Any) -> Endpoint:
         """The endpoint of a client; its base address may be changed between calls."""
         url = client.base_url
-        known = self._known.get(client)
-        if known is not None and known[0] is url:
-            return known[1]
-        endpoint = _endpoint(client, url)
-        self._known[client] = (url, endpoint)
+        try:
+            known = self._known.get(client)
+            if known is not None and known[0] is url:
+                return known[1]
+            endpoint = _endpoint(client, url)
+            self._known[client] = (url, endpoint)
+        except TypeError:  # a stand-in for a client that cannot be referred to weakly
+            return _endpoint(client, url)
         return endpoint
 
 

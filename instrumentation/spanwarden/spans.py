@@ -36,6 +36,7 @@ class Spans:
     def __init__(self, tracer: Tracer, logger: Logger, mode: ContentMode, counts: Counts) -> None:
         self.mode = mode
         self._on_spans = mode.on_spans
+        self._keeps_all = mode.policy is keep_all
         self._tracer = tracer
         self._logger = logger
         self.counts = counts
@@ -155,7 +156,7 @@ class Spans:
             span.set_status(Status(StatusCode.ERROR))
 
     def _add_json(self, attributes: Attributes, key: str, value: Any, limit: int | None = None) -> None:
-        kept = self._allowed(key, value)
+        kept = value if self._keeps_all else self._allowed(key, value)
         if kept is None:
             return
         attributes[key], cut = fitting(kept, self.mode.limit if limit is None else limit, self.mode.part_limit)
@@ -169,7 +170,7 @@ class Spans:
 
     def _add_arguments(self, attributes: Attributes, written: str) -> None:
         """Arguments as the model wrote them; too long ones cut inside of their JSON."""
-        if len(written) <= min(self.mode.limit, self.mode.part_limit) and self.mode.policy is keep_all:
+        if len(written) <= min(self.mode.limit, self.mode.part_limit) and self._keeps_all:
             attributes[names.TOOL_CALL_ARGUMENTS] = sendable(written)
         else:
             self._add_text(attributes, names.TOOL_CALL_ARGUMENTS, decoded(written))
@@ -179,7 +180,7 @@ class Spans:
         if not isinstance(value, str):
             self._add_json(attributes, key, value)
             return
-        kept = self._allowed(key, value)
+        kept = value if self._keeps_all else self._allowed(key, value)
         if kept is None:
             return
         limit = min(self.mode.limit, self.mode.part_limit)

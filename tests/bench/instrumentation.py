@@ -1,23 +1,28 @@
 """What the instrumentation adds to a model call, over a parsed answer: `python -m tests.bench.instrumentation`.
 
-One call brings 2.3 kB of messages, 0.65 kB of tools and the results of two tools, and is answered by 1 kB with
+A chat call brings 2.3 kB of messages, 0.65 kB of tools and the results of two tools, and is answered by 1 kB with
 reasoning and two tool calls: four spans, with full content 7 kB of attributes. The variants take turns within one
-run, and time is CPU time, so that a busy machine changes little.
+run, and time is CPU time, so that a busy machine changes little. OpenTelemetry's own package for the same client is
+measured beside ours where it is installed (opentelemetry-instrumentation-genai-openai; in an environment of its own,
+because it would trace the tests too).
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
+import importlib
+import importlib.util
 import json
+import os
 import statistics
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from openai.types.chat import ChatCompletion
 from opentelemetry import trace
 from opentelemetry._logs import NoOpLogger
 from opentelemetry.metrics import NoOpMeter
@@ -25,17 +30,24 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
+from tests.bench.model_calls import Case, chat_case, client_of, history_case, responses_case, streamed_case
 
 from spanwarden import client, names
-from spanwarden.content import ContentMode, Place
+from spanwarden.content import VARIABLE, ContentMode, Place
 from spanwarden.recorder import new_recorder
 
 FLOOR_RECORDED_US = 100.0
 FLOOR_NOT_RECORDED_US = 8.0
+FLOOR_CHUNK_US = 5.0
+OFFICIAL = "opentelemetry.instrumentation.genai.openai"
+HISTORIES = (1, 10, 200)
+RETAINED_CALLS = 20_000
+
+Create = Callable[..., Any]
 
 
 class Row(NamedTuple):
-    """One variant: the median of its rounds, and what it adds to the call without instrumentation."""
+    """One variant: the median of its rounds, what it adds to the call without instrumentation, and its floor."""
 
     variant: str
     call_us: float
@@ -53,104 +65,68 @@ class _CallsOnly(SpanProcessor):
         self.ended += 1
 
 
-def _request() -> dict[str, Any]:
-    calls = [_tool_call(number) for number in (1, 2)]
-    return {
-        "model": "gpt-5",
-        "temperature": 0.2,
-        "tools": [
-            {
-                "type": "function",
-                "function": {
-                    "name": name,
-                    "description": "Run it in the project's directory and return what it prints. " * 2,
-                    "parameters": {"type": "object", "properties": {"command": {"type": "string"}}},
-                },
-            }
-            for name in ("bash", "python")
-        ],
-        "messages": [
-            {"role": "system", "content": "You are a careful engineer. " * 16},
-            {"role": "user", "content": "Find out why the nightly build fails, and repair it. " * 6},
-            {"role": "assistant", "content": None, "tool_calls": calls},
-            {"role": "tool", "tool_call_id": "call_1", "content": "src/main.py:10: undefined name\n" * 20},
-            {"role": "tool", "tool_call_id": "call_2", "content": "3 failed, 17 passed in 4.20s\n" * 20},
-        ],
-    }
+def _plain(case: Case, *, before: Callable[[], None] | None = None) -> Create:
+    """`create` without instrumentation, which returns what is parsed already."""
+    answer = case.answer
 
-
-def _tool_call(number: int) -> dict[str, Any]:
-    arguments = json.dumps({"command": f"cd project && make target-{number} && tail -n 40 build.log"})
-    return {"id": f"call_{number}", "type": "function", "function": {"name": "bash", "arguments": arguments}}
-
-
-def _answer() -> ChatCompletion:
-    message = {
-        "role": "assistant",
-        "content": None,
-        "reasoning_content": "The build stops in the type check, so I look at the newest change first. " * 9,
-        "tool_calls": [_tool_call(1), _tool_call(2)],
-    }
-    return ChatCompletion.model_validate(
-        {
-            "id": "chatcmpl-1",
-            "object": "chat.completion",
-            "created": 1,
-            "model": "gpt-5-2026",
-            "choices": [{"index": 0, "message": message, "finish_reason": "tool_calls"}],
-            "usage": {"prompt_tokens": 700, "completion_tokens": 200, "total_tokens": 900},
-        }
-    )
-
-
-def _nothing() -> None:
-    """Do nothing before the answer."""
-
-
-def _stub(answer: ChatCompletion, before: Callable[[], None] = _nothing) -> Any:
-    """A module like the client's whose `create` returns an answer that is already parsed."""
-
-    class Completions:
-        _client: Any = None
-
-        def create(self, **_: Any) -> ChatCompletion:
+    def create(_self: Any, **_: Any) -> Any:
+        if before is not None:
             before()
-            return answer
+        return answer()
 
-    class AsyncCompletions:
-        _client: Any = None
-
-        async def create(self, **_: Any) -> ChatCompletion:
-            before()
-            return answer
-
-    class Client:
-        base_url = SimpleNamespace(host="127.0.0.1", port=8080, scheme="http")
-
-    Completions._client = AsyncCompletions._client = Client()
-    return SimpleNamespace(Completions=Completions, AsyncCompletions=AsyncCompletions)
+    return create
 
 
-def _instrumented(
-    answer: ChatCompletion, sampler: Sampler, place: Place, processor: SpanProcessor | None = None
-) -> tuple[Any, _CallsOnly]:
-    ended = _CallsOnly()
+def _ours(case: Case, sampler: Sampler, place: Place, processor: SpanProcessor) -> tuple[Create, Create]:
+    """`create` of both classes with our instrumentation around it."""
     provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
-    provider.add_span_processor(processor or ended)
+    provider.add_span_processor(processor)
     recorder = new_recorder(
         provider.get_tracer(names.SCOPE), NoOpLogger(names.SCOPE), NoOpMeter(names.SCOPE), ContentMode(place)
     )
-    stub = _stub(answer)
-    client.wrap(recorder.calls, client.TARGETS[0], stub)
-    return stub, ended
+    target = next(one for one in client.TARGETS if one.owner == case.owner.__name__ and "create" in one.methods)
+    plain = _plain(case)
+
+    async def create_async(_self: Any, **_: Any) -> Any:
+        return plain(_self)
+
+    name = target.owner
+    owners = type(name, (), {"create": plain}), type(f"Async{name}", (), {"create": create_async})
+    client.wrap(recorder.calls, target, type("Module", (), {name: owners[0], f"Async{name}": owners[1]}))
+    for owner in owners:
+        owner._client = client_of()  # type: ignore[attr-defined]  # as a resource has it
+    return owners[0]().create, owners[1]().create  # type: ignore[attr-defined]
 
 
-def _sdk_alone(answer: ChatCompletion) -> Any:
-    """A module whose `create` only makes the spans that ours makes, with the same attributes and nothing else."""
+def _official(case: Case) -> Create | None:
+    """`create` with OpenTelemetry's own package around it, content on; None where it is not installed."""
+    if importlib.util.find_spec("opentelemetry.instrumentation.genai") is None:
+        return None
+    os.environ[VARIABLE] = "SPAN_ONLY"
+    instrumentor: Any = importlib.import_module(OFFICIAL).OpenAIInstrumentor()
+    if instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.uninstrument()  # the case before this one has been measured
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(_CallsOnly())
+    owner: Any = case.owner
+    original = owner.create
+    owner.create = _plain(case)
+    try:
+        instrumentor.instrument(tracer_provider=provider, skip_dep_check=True)
+        wrapped = owner.__dict__["create"]
+    finally:
+        owner.create = original
+    resource = object.__new__(owner)
+    resource._client = client_of()
+    return lambda **request: wrapped.__get__(resource, owner)(**request)
+
+
+def _sdk_alone(case: Case) -> Create:
+    """`create` that only makes the spans that ours makes, with the same attributes and nothing else."""
     recorded = InMemorySpanExporter()
-    stub, _ = _instrumented(answer, ALWAYS_ON, "span", SimpleSpanProcessor(recorded))
+    create, _ = _ours(case, ALWAYS_ON, "span", SimpleSpanProcessor(recorded))
     for _call in range(2):
-        stub.Completions().create(**_request())
+        create(**case.request)
     spans = [(span.name, span.kind, dict(span.attributes or {})) for span in recorded.get_finished_spans()[-4:]]
     provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
     provider.add_span_processor(_CallsOnly())
@@ -161,54 +137,116 @@ def _sdk_alone(answer: ChatCompletion) -> Any:
         for name, kind, attributes in spans:
             tracer.start_span(name, context, kind, attributes, None, 1).end(2)
 
-    return _stub(answer, make_spans)
+    plain = _plain(case, before=make_spans)
+    return lambda **request: plain(None, **request)
 
 
-def _per_call_us(create: Callable[..., Any], request: dict[str, Any], calls: int) -> float:
+def _per_call_us(create: Create, case: Case, calls: int) -> float:
     started = time.thread_time()
     for _ in range(calls):
-        create(**request)
+        answer = create(**case.request)
+        if case.reads:
+            for _chunk in answer:
+                pass
+    return (time.thread_time() - started) / calls / case.units * 1e6
+
+
+async def _per_async_call_us(create: Create, case: Case, calls: int) -> float:
+    started = time.thread_time()
+    for _ in range(calls):
+        await create(**case.request)
     return (time.thread_time() - started) / calls * 1e6
 
 
-async def _per_async_call_us(create: Callable[..., Any], request: dict[str, Any], calls: int) -> float:
-    started = time.thread_time()
-    for _ in range(calls):
-        await create(**request)
-    return (time.thread_time() - started) / calls * 1e6
-
-
-def measure(rounds: int = 30, calls: int = 200) -> list[Row]:
-    """Measure every variant in turn, `rounds` times."""
-    request, answer = _request(), _answer()
-    full, ended = _instrumented(answer, ALWAYS_ON, "span")
-    variants: dict[str, tuple[Any, float | None]] = {
-        "no instrumentation": (_stub(answer), None),
-        "not recorded": (_instrumented(answer, ALWAYS_OFF, "span")[0], FLOOR_NOT_RECORDED_US),
-        "the SDK alone, the same spans": (_sdk_alone(answer), None),
-        "recorded, no content": (_instrumented(answer, ALWAYS_ON, "none")[0], None),
-        "recorded, full content": (full, FLOOR_RECORDED_US),
+def _variants(case: Case, recorded_us: float | None) -> dict[str, tuple[Create, float | None]]:
+    plain = _plain(case)
+    variants: dict[str, tuple[Create, float | None]] = {
+        "no instrumentation": (lambda **request: plain(None, **request), None),
+        "not recorded": (_ours(case, ALWAYS_OFF, "span", _CallsOnly())[0], FLOOR_NOT_RECORDED_US),
+        "recorded, no content": (_ours(case, ALWAYS_ON, "none", _CallsOnly())[0], None),
+        "recorded, full content": (_ours(case, ALWAYS_ON, "span", _CallsOnly())[0], recorded_us),
     }
-    samples: dict[str, list[float]] = {}
+    if not case.reads:
+        variants["the SDK alone, the same spans"] = (_sdk_alone(case), None)
+    official = _official(case)
+    if official is not None:
+        variants["OpenTelemetry's package, content"] = (official, None)
+    return variants
+
+
+def measure(rounds: int = 30, calls: int = 100) -> list[Row]:
+    """Measure every variant of every case in turn, `rounds` times."""
+    cases = [(chat_case(), FLOOR_RECORDED_US), (responses_case(), FLOOR_RECORDED_US), (streamed_case(), FLOOR_CHUNK_US)]
+    rows: list[Row] = []
+    for case, bound in [*cases, *((history_case(messages), None) for messages in HISTORIES)]:
+        rows += _measured(case, _variants(case, bound), rounds, max(calls // (case.units // 10 or 1), 2))
+    return [*rows, *_asynchronous(rounds, calls)]
+
+
+def _measured(case: Case, variants: dict[str, tuple[Create, float | None]], rounds: int, calls: int) -> list[Row]:
+    samples: dict[str, list[float]] = {variant: [] for variant in variants}
     for _ in range(rounds):
-        for variant, (stub, _bound) in variants.items():
-            samples.setdefault(variant, []).append(_per_call_us(stub.Completions().create, request, calls))
-            asynchronous = asyncio.run(_per_async_call_us(stub.AsyncCompletions().create, request, calls))
-            samples.setdefault(f"{variant}, async", []).append(asynchronous)
-    spans_per_call = ended.ended / (2 * rounds * calls)
-    if round(spans_per_call) != 4:
-        raise RuntimeError(f"a call made {spans_per_call:.2f} spans; the measurement is about four")
-    return _rows(variants, {variant: statistics.median(times) for variant, times in samples.items()})
+        for variant, (create, _bound) in variants.items():
+            samples[variant].append(_per_call_us(create, case, calls))
+    medians = {variant: statistics.median(times) for variant, times in samples.items()}
+    return _rows(case.name, medians, {variant: bound for variant, (_, bound) in variants.items()})
 
 
-def _rows(variants: dict[str, tuple[Any, float | None]], medians: dict[str, float]) -> list[Row]:
-    rows = []
-    for ending in ("", ", async"):
-        base = medians[f"no instrumentation{ending}"]
-        for variant, (_stub_module, bound) in variants.items():
-            time_us = medians[variant + ending]
-            rows.append(Row(variant + ending, round(time_us, 2), round(time_us - base, 2), bound))
-    return rows
+def _asynchronous(rounds: int, calls: int) -> list[Row]:
+    """The chat call once more, through the asynchronous class."""
+    case = chat_case()
+    plain = _plain(case)
+
+    async def without(**request: Any) -> Any:
+        return plain(None, **request)
+
+    variants: dict[str, tuple[Create, float | None]] = {
+        "no instrumentation": (without, None),
+        "not recorded": (_ours(case, ALWAYS_OFF, "span", _CallsOnly())[1], FLOOR_NOT_RECORDED_US),
+        "recorded, full content": (_ours(case, ALWAYS_ON, "span", _CallsOnly())[1], FLOOR_RECORDED_US),
+    }
+    samples: dict[str, list[float]] = {variant: [] for variant in variants}
+    for _ in range(rounds):
+        for variant, (create, _bound) in variants.items():
+            samples[variant].append(asyncio.run(_per_async_call_us(create, case, calls)))
+    medians = {variant: statistics.median(times) for variant, times in samples.items()}
+    return _rows("chat, async", medians, {variant: bound for variant, (_, bound) in variants.items()})
+
+
+def _rows(case: str, medians: dict[str, float], bounds: dict[str, float | None]) -> list[Row]:
+    base = medians["no instrumentation"]
+    return [
+        Row(f"{case}: {variant}", round(time_us, 2), round(time_us - base, 2), bounds[variant])
+        for variant, time_us in medians.items()
+    ]
+
+
+def retained_bytes(calls: int = RETAINED_CALLS) -> float:
+    """Bytes that a call leaves behind, once the tables that are bounded are full: over as many calls again."""
+    case = chat_case()
+    create, _ = _ours(case, ALWAYS_ON, "span", _CallsOnly())
+    tracemalloc.start()
+    try:
+        sizes = []
+        for _ in range(2):
+            for _call in range(calls):
+                create(**case.request)
+            gc.collect()
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    return (sizes[1] - sizes[0]) / calls
+
+
+def as_text(rows: list[Row]) -> str:
+    """The rows as a table."""
+    lines = [f"{'variant':52} {'us a call':>10} {'added':>8} {'bound':>8}"]
+    for row in rows:
+        bound = "" if row.bound_us is None else f"{row.bound_us:.0f}"
+        lines.append(f"{row.variant:52} {row.call_us:10.2f} {row.added_us:8.2f} {bound:>8}")
+    if not any("OpenTelemetry" in row.variant for row in rows):
+        lines.append("OpenTelemetry's own package is not installed here, and was not measured")
+    return "\n".join(lines)
 
 
 def main() -> None:
@@ -216,15 +254,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Microseconds that the instrumentation adds to a model call.")
     parser.add_argument("--json", action="store_true", help="print one JSON array")
     parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--retained", action="store_true", help="measure the memory that calls leave behind instead")
     options = parser.parse_args()
-    rows = measure(options.rounds)
-    if options.json:
-        sys.stdout.write(json.dumps([row._asdict() for row in rows]) + "\n")
+    if options.retained:
+        sys.stdout.write(f"{retained_bytes():.1f} bytes retained per call over {RETAINED_CALLS} calls\n")
         return
-    sys.stdout.write(f"{'variant':38} {'us a call':>10} {'added':>8} {'bound':>8}\n")
-    for row in rows:
-        bound = "" if row.bound_us is None else f"{row.bound_us:.0f}"
-        sys.stdout.write(f"{row.variant:38} {row.call_us:10.2f} {row.added_us:8.2f} {bound:>8}\n")
+    rows = measure(options.rounds)
+    sys.stdout.write((json.dumps([row._asdict() for row in rows]) if options.json else as_text(rows)) + "\n")
 
 
 if __name__ == "__main__":
