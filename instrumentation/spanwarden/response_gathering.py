@@ -50,6 +50,9 @@ class ResponseGathering:
         """Take in one event."""
         fields = fields_of(event)
         kind = fields.get("type")
+        if kind is None:  # older clients put events that they do not know into an envelope
+            fields = fields_of(fields.get("data"))
+            kind = fields.get("type")
         field = _DELTAS.get(kind) if isinstance(kind, str) else None
         if field is not None:
             self._add_piece(field, fields)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Sequence
 from typing import Any
 
-from openai import AsyncOpenAI, OpenAI
+from openai import APIConnectionError, AsyncOpenAI, OpenAI
 
 TOOLS: list[Any] = [
     {
@@ -20,6 +22,23 @@ TOOLS: list[Any] = [
 ]
 
 Messages = list[Any]
+
+
+def helpers(openai: OpenAI | AsyncOpenAI) -> Any:
+    """Where `parse` and `stream` are; older clients have them under `beta`."""
+    completions: Any = openai.chat.completions
+    return completions if hasattr(completions, "stream") else openai.beta.chat.completions
+
+
+def accepts(method: Any, parameter: str) -> bool:
+    """Whether the installed client knows a parameter."""
+    return parameter in inspect.signature(method).parameters
+
+
+def connection_errors() -> tuple[type[Exception], ...]:
+    """What a client raises for a connection that breaks: older ones let the error of their HTTP package through."""
+    package = sys.modules.get("httpx") or sys.modules.get("httpx2")
+    return (APIConnectionError, package.TransportError) if package is not None else (APIConnectionError,)
 
 
 def client(url: str, **options: Any) -> OpenAI:
