@@ -1,0 +1,108 @@
+"""Detectors with planted faults, for tests of the ruler. Named at the top of a module: processes start them."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from types import FrameType
+from typing import Any
+
+from spanwarden_processor.scorers import Scorer
+from spanwarden_processor.session import Session
+from spanwarden_processor.types import Evidence, Finding, Step
+
+FORBIDDEN = "forbidden-fruit"
+"""Stands in every field of a row that no detector may read, and in no step."""
+
+
+def finding_of(step: Step, quote: str) -> Finding:
+    return Finding(
+        category="scheming",
+        step=step,
+        risk="high",
+        authorization="silent",
+        outcome="unknown",
+        intent="none",
+        cause="unknown",
+        view="action",
+        explanation="A planted detector says so.",
+        evidence=(Evidence(quote, step),),
+        score=0.9,
+        detector="flags_a_word",
+        version="1",
+    )
+
+
+@dataclass(frozen=True)
+class ReadsWhatIsForbidden:
+    """Looks for the forbidden fields wherever a detector could look: its arguments, the stack, all of the heap."""
+
+    name: str = "reads_what_is_forbidden"
+    version: str = "1"
+
+    def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
+        seen = chain((session.session_id, session.service), _on_the_stack(), _on_the_heap())
+        if any(FORBIDDEN in text for text in seen):
+            yield finding_of(step, step.text[:20])
+
+
+@dataclass(frozen=True)
+class FlagsAWord:
+    """Flags every step in which a word stands."""
+
+    word: str
+    name: str = "flags_a_word"
+    version: str = "1"
+
+    def __call__(self, _session: Session, step: Step) -> Iterator[Finding]:
+        if self.word in step.text:
+            yield finding_of(step, self.word)
+
+
+@dataclass(frozen=True)
+class Breaks:
+    """Fails on every step."""
+
+    name: str = "breaks"
+    version: str = "1"
+
+    def __call__(self, _session: Session, _step: Step) -> Iterator[Finding]:
+        raise RuntimeError("broken")
+        yield
+
+
+def reads_what_is_forbidden() -> Sequence[Scorer]:
+    return (ReadsWhatIsForbidden(),)
+
+
+def flags_mischief() -> Sequence[Scorer]:
+    return (FlagsAWord("mischief"),)
+
+
+def breaks() -> Sequence[Scorer]:
+    return (Breaks(),)
+
+
+def _on_the_stack() -> Iterator[str]:
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        yield from (repr(value)[:100_000] for name, value in frame.f_locals.items() if name != "FORBIDDEN")
+        frame = frame.f_back
+
+
+def _on_the_heap() -> Iterator[str]:
+    own = globals()
+    for each in gc.get_objects():
+        if each is own:
+            continue
+        yield from _strings_of(each)
+
+
+def _strings_of(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from (text for text in (*value.keys(), *value.values()) if type(text) is str and text is not FORBIDDEN)
+    elif isinstance(value, list | tuple):
+        yield from (text for text in value if type(text) is str and text is not FORBIDDEN)
