@@ -16,6 +16,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from spanwarden import client, names
 from spanwarden.content import ContentMode, content_mode, mark_resource
+from spanwarden.executors import carry_context
 from spanwarden.guard import Counts
 from spanwarden.metrics import meter_of
 from spanwarden.recorder import Recorder, new_recorder
@@ -60,7 +61,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
         self._recorder = recorder
         _follow_forks(recorder)
 
-        self._unwrappers = []
+        self._unwrappers = carry_context(os.environ)
 
         # On import and not now: the processes that an agent's tools start inherit the instrumentation, and should
         # neither pay for the client nor print a warning into a tool's output.

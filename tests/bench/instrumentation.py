@@ -255,9 +255,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON array")
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--retained", action="store_true", help="measure the memory that calls leave behind instead")
+    parser.add_argument("--calls", type=int, default=RETAINED_CALLS, help="calls of --retained")
     options = parser.parse_args()
     if options.retained:
-        sys.stdout.write(f"{retained_bytes():.1f} bytes retained per call over {RETAINED_CALLS} calls\n")
+        sys.stdout.write(f"{retained_bytes(options.calls):.1f} bytes retained per call over {options.calls} calls\n")
         return
     rows = measure(options.rounds)
     sys.stdout.write((json.dumps([row._asdict() for row in rows]) if options.json else as_text(rows)) + "\n")
