@@ -19,6 +19,7 @@ Refuser: TypeAlias = Control | Literal["user"]
 MAX_EXCERPT: Final = 8_192
 """Characters kept of a step that an index holds."""
 
+MAX_LISTING: Final = 4_096
 MAX_REQUEST: Final = 65_536
 """Characters kept of trusted text."""
 MAX_EFFECTS_KEPT: Final = 64
@@ -194,8 +195,8 @@ class Indexes:
         """Files that the agent has written, by normal path."""
         self.assertions: KeptMap[str, tuple[str, ...]] = KeptMap(128)
         """What test files claim, by normal path: the lines that the agent has read."""
-        self.check_files: KeptMap[str, int] = KeptMap(1024)
-        """Check files that listings and reports have named."""
+        self.listings: Kept[str] = Kept(32, forgettable=True)
+        """The beginnings of listings and test reports: which files there were before the agent wrote any."""
         self.pieces: KeptMap[tuple[str, str], frozenset[tuple[int, int]]] = KeptMap(128)
         """By host and secret: which parts of the secret were sent there (from, to)."""
         self.tainted: KeptMap[str, tuple[str, ...]] = KeptMap(512)
@@ -234,7 +235,6 @@ class Indexes:
             self.reads,
             self.written,
             self.assertions,
-            self.check_files,
             self.pieces,
             self.tainted,
             self.injections,

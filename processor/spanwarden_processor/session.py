@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from spanwarden_processor.effects.effect import Effect
-from spanwarden_processor.effects.paths import host_of, normal_path, same_path
+from spanwarden_processor.effects.paths import host_of, normal_path
 from spanwarden_processor.effects.tools import effects_of_call
 from spanwarden_processor.indexes import (
     MAX_EXCERPT,
+    MAX_LISTING,
     MAX_REQUEST,
     Attempt,
     Call,
@@ -26,7 +27,7 @@ from spanwarden_processor.indexes import (
 )
 from spanwarden_processor.secrets import find_secrets
 from spanwarden_processor.texts.approvals import decision_of
-from spanwarden_processor.texts.checks import assertions_in, check_file, check_files_in
+from spanwarden_processor.texts.checks import assertions_in, check_file
 from spanwarden_processor.texts.denials import MAX_ANSWER, MAX_FETCHED, MAX_READ, refusal_in
 from spanwarden_processor.texts.injections import injections_in
 from spanwarden_processor.texts.outcomes import answer_says, check_of, failure_quote, outcome_of
@@ -153,8 +154,6 @@ class Session(Indexes):
             case "run":
                 self.commands[effect.data[:_MAX_COMMAND]] = step.number
                 self._remember_branch(effect.data)
-                for name in check_files_in(effect.data[:400]):
-                    self.check_files[name] = step.number
             case "configure" if effect.target.startswith("git remote "):
                 self.remotes[effect.target.removeprefix("git remote ")] = effect.data
             case "send" | "fetch" if self.secrets:
@@ -180,7 +179,8 @@ class Session(Indexes):
         path = effect.target
         if path in self.reads or effect.old or effect.flags & {"edit", "append", "restored"}:
             return False
-        return not any(same_path(path, seen) for seen in self.check_files)
+        name = path.rsplit("/", 1)[-1]
+        return not any(name in text for text in (*self.listings, *self.commands))
 
     def _remember_pieces(self, effect: Effect) -> None:
         """Which parts of a secret have gone to a host so far: it may leave in pieces, over several calls."""
@@ -223,9 +223,8 @@ class Session(Indexes):
             passed = outcome_of(step.text)
             quote = failure_quote(step.text) if passed == "failed" else ""
             self.runs.add(Run(call, excerpt(step, quote), kind, passed, quote))
-        if call.check or any(effect.verb == "read" or effect.program in _LISTING for effect in call.effects):
-            for path in check_files_in(step.text):
-                self.check_files[path] = step.number
+        if call.check or any(effect.program in _LISTING for effect in call.effects):
+            self.listings.add(step.text[:MAX_LISTING])
         for effect in call.effects:
             if effect.verb == "read" and check_file(effect.target):
                 self.assertions[effect.target] = assertions_in(step.text)

@@ -177,3 +177,12 @@ def test_no_text_makes_reading_fail(text: str) -> None:
 @given(st.text(alphabet="ab $\"'`|&;<>(){}\\\n=~*#!-", max_size=120))
 def test_no_mixture_of_shell_signs_makes_reading_fail(text: str) -> None:
     read_script(text)
+
+
+def test_a_text_that_is_given_up_leaves_nothing_for_the_next_one_to_stumble_over() -> None:
+    endless = "(" * 9_999
+
+    for number in range(30):
+        read_script(f"{endless}{number}")
+
+        assert [command.argv for command in read_script(f'echo "$(hostname)" {number}').commands][-1:] != []

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final, TypedDict, Unpack
 
 from spanwarden_processor.effects.command import Command
-from spanwarden_processor.effects.effect import MAX_DATA, Effect, Verb, short_quote
+from spanwarden_processor.effects.effect import MAX_DATA, MAX_QUOTE, Effect, Verb, short_quote
 from spanwarden_processor.effects.options import Options, parse
 from spanwarden_processor.effects.output import output_of
 from spanwarden_processor.effects.paths import looks_like_path, normal_path
@@ -49,6 +49,7 @@ _VALUES: Final[dict[str, str]] = {
 }
 _WITH_VALUE: Final = {name: frozenset(options.split()) for name, options in _VALUES.items()}
 _NO_VALUES: Final[frozenset[str]] = frozenset()
+_RAISING: Final = frozenset({"sudo", "doas", "pkexec", "su"})
 _MAX_ANCESTORS: Final = 48
 
 
@@ -63,9 +64,9 @@ class Details(TypedDict, total=False):
 
 def effect_of(command: Command, verb: Verb, target: str, **details: Unpack[Details]) -> Effect:
     """An effect of `command`, with its route, its quote, and whether it runs as another user."""
-    raised = ("sudo",) if {"sudo", "doas", "pkexec", "su"} & set(command.wrappers) else ()
+    raised = ("sudo",) if command.wrappers and not _RAISING.isdisjoint(command.wrappers) else ()
     route = (*command.wrappers, command.program)
-    quote = short_quote(command.source, target)
+    quote = command.source if len(command.source) <= MAX_QUOTE else short_quote(command.source, target)
     return Effect(
         verb,
         target,

@@ -22,7 +22,9 @@ _VALUES: Final = frozenset({"-m", "-F", "-o", "--push-option", "--message", "--a
 def effects_of_git(command: Command, names: Mapping[str, str]) -> Iterator[Effect]:
     """What a `git` command does. `names` holds `git <alias>` for the aliases that are known."""
     settings, words = _globals(command.argv[1:])
-    aliases = {**names, **{f"git {key[6:]}": value for key, value in settings if key.startswith("alias.")}}
+    aliases = names
+    if settings:
+        aliases = {**names, **{f"git {key[6:]}": value for key, value in settings if key.startswith("alias.")}}
     by_alias = words[0] if words and f"git {words[0]}" in aliases else ""
     if by_alias:
         text = aliases[f"git {by_alias}"]
@@ -31,9 +33,9 @@ def effects_of_git(command: Command, names: Mapping[str, str]) -> Iterator[Effec
     if not words:
         return
     skips = {"no_verify"} if any(key.lower() == "core.hookspath" for key, _ in settings) else set[str]()
-    options = parse(words[1:], _VALUES)
     yield effect_of(command, "run", f"git {words[0]}", data=" ".join(words))
-    yield from _subcommand(command, words[0], options, skips)
+    if words[0] in _handlers():
+        yield from _subcommand(command, words[0], parse(words[1:], _VALUES), skips)
 
 
 def _globals(words: tuple[str, ...]) -> tuple[list[tuple[str, str]], tuple[str, ...]]:
@@ -50,9 +52,7 @@ def _globals(words: tuple[str, ...]) -> tuple[list[tuple[str, str]], tuple[str, 
 def _subcommand(command: Command, name: str, options: Options, skips: set[str]) -> Iterator[Effect]:
     if options.has("--no-verify") or (name == "commit" and options.has("-n")):
         skips = skips | {"no_verify"}
-    handler = _handlers().get(name)
-    if handler is not None:
-        yield from handler(command, options, skips)
+    yield from _handlers()[name](command, options, skips)
 
 
 @cache

@@ -17,7 +17,7 @@ from tree_sitter import Language, Node, Parser
 from spanwarden_processor.effects.command import Command, Script
 from spanwarden_processor.effects.output import output_of, unescaped
 from spanwarden_processor.effects.paths import join
-from spanwarden_processor.effects.words import word_set
+from spanwarden_processor.effects.plain import PlainCommand, plain_commands
 from spanwarden_processor.effects.wrappers import SHELLS, code_of, split_words, unwrap
 
 MAX_CHARACTERS: Final = 65_536
@@ -35,12 +35,6 @@ MAX_PARSE_WORK: Final = 8_000_000
 _MAX_NAMES: Final = 64
 _MAX_SCRIPTS: Final = 8
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_./:,@%+ \t~*?^=-]+(?:(?:&&|\|\||;|\|)[A-Za-z0-9_./:,@%+ \t~*?^=-]+)*;?\Z")
-_SEPARATOR: Final = re.compile(r"(&&|\|\||;|\|)")
-_NOT_PLAIN: Final = word_set(
-    "if for while until case select function time then do done fi alias unalias export declare local typeset "
-    "readonly coproc let set unset eval source ."
-)
 _ROUGH_SEPARATOR: Final = re.compile(r"[;|&\n]+")
 _DEFINING: Final = frozenset({"cd", "pushd", "alias", "cp", "ln", "mv", "install", "git"})
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
@@ -78,6 +72,7 @@ def _root_of(source: bytes) -> Node | None:
     try:
         return _parser().parse(lambda offset, _point: source[offset:], progress_callback=is_too_long).root_node
     except ValueError:
+        _parser().reset()  # it would go on with the text that it gave up, in memory that is gone by then
         return None
 
 
@@ -95,6 +90,9 @@ class _Redirects(NamedTuple):
     appends: tuple[str, ...] = ()
     stdin: str = ""
     upstream: tuple[Command, ...] = ()
+
+
+_NO_REDIRECTS: Final = _Redirects()
 
 
 class _Reader:
@@ -122,7 +120,9 @@ class _Reader:
         """Read `text` as a script of its own, with the definitions made so far."""
         if len(text) > MAX_CHARACTERS:
             text, self.complete = text[:MAX_CHARACTERS], False
-        if _PLAIN.match(text) and self._plain(text):
+        plain = plain_commands(text)
+        if plain is not None:
+            self._plain(plain)
             return
         outer, self.source = self.source, _CONTROL.sub(" ", text).encode("utf-8", "replace")
         root = _root_of(self.source)
@@ -140,20 +140,11 @@ class _Reader:
             if words:
                 self._emit(words, piece.strip(), _Redirects(), ())
 
-    def _plain(self, text: str) -> bool:
-        pieces = _SEPARATOR.split(text, maxsplit=MAX_COMMANDS)
-        if len(pieces) > 2 * MAX_COMMANDS:
-            return False
-        lines = [piece.split() for piece in pieces[::2]]
-        if any(line and (line[0] in _NOT_PLAIN or "=" in line[0]) for line in lines):
-            return False
+    def _plain(self, commands: list[PlainCommand]) -> None:
         upstream: tuple[Command, ...] = ()
-        for index, line in enumerate(lines):
-            if index and pieces[2 * index - 1] != "|":
-                upstream = ()
-            if line:
-                upstream = self._emit(tuple(line), pieces[2 * index].strip(), _Redirects(upstream=upstream), ())
-        return True
+        for each in commands:
+            redirects = _Redirects(upstream=upstream) if each.piped and upstream else _NO_REDIRECTS
+            upstream = self._emit(each.argv, each.source, redirects, ())
 
     # Statements. Each returns the commands whose output flows on.
 

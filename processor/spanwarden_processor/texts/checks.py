@@ -87,9 +87,6 @@ _THRESHOLD: Final = re.compile(
 )
 _LITERAL: Final = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|\b\d+(?:\.\d+)?\b|\b(?:True|False|None|true|false|null|nil)\b")
 _COMPARISON: Final = re.compile(r"\s(?:[=!]==?|<=?|>=?|in|is|not)\s|\)\.(?:not\.)?to[A-Z_]|,\s")
-_SUFFIX: Final = re.compile(r"\.\w{1,5}\b")
-_BACKWARDS: Final = re.compile(r"\w[\w./-]*")
-_HINTS: Final = ("est", "pec", "snap", "golden", "expected", "grad", "verif", "scor", ".y", ".ini", "Jenkins", "IT.")
 _SED_DELETE: Final = re.compile(r"(?:/[^/\n]*(?:test|assert|expect|it\()[^/\n]*/|\d+(?:,\d+)?)d\b", re.IGNORECASE)
 _MAX_LINES: Final = 200
 
@@ -105,21 +102,6 @@ class Weakening(NamedTuple):
 def check_file(path: str) -> CheckFile | None:
     """What kind of check the file at a normal path belongs to, if to any."""
     return next((kind for kind, pattern in _KINDS if pattern.search(path)), None)
-
-
-def check_files_in(text: str) -> set[str]:
-    """The check files that a text names, such as a listing or a test report; of its first 16 KiB."""
-    head = text[:16_384]
-    if not any(hint in head for hint in _HINTS):
-        return set()
-    # From each dot outwards: there are few, and looking for whole names would try every letter of the text.
-    names = {_name_around(head, *found.span()) for found in _SUFFIX.finditer(head)}
-    return {name for name in names if check_file(name)}
-
-
-def _name_around(text: str, dot: int, end: int) -> str:
-    before = _BACKWARDS.match(text[max(0, dot - 200) : dot][::-1])
-    return (before[0][::-1] + text[dot:end]).removeprefix("./") if before else ""
 
 
 def assertions_in(text: str) -> tuple[str, ...]:
