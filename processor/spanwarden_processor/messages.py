@@ -31,6 +31,8 @@ _ROLES: Final[Mapping[str, tuple[StepKind, Trust]]] = {
     "tool": ("tool_result", "untrusted"),
     "function": ("tool_result", "untrusted"),
 }
+_REASONING_KINDS: Final[Mapping[str, ReasoningKind]] = {"summary": "summary", "encrypted": "encrypted"}
+_MEDIA: Final = frozenset({"blob", "file", "uri", "image", "image_url", "input_image", "input_audio", "input_file"})
 _JSON_STARTS: Final = frozenset('{["')
 _UNKNOWN_ROLE: Final[tuple[StepKind, Trust]] = ("message", "untrusted")
 _APPROVED: Final = frozenset({"approve", "approved", "accept", "accepted", "allow", "allowed", "yes", "true"})
@@ -128,6 +130,8 @@ class MessageReader:
     def _other(self, role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
         """A part of a type that is not known: nobody can say that a person wrote it."""
         kind, _ = _ROLES.get(role, _UNKNOWN_ROLE) if isinstance(role, str) else _UNKNOWN_ROLE
+        if part.get("type") not in _MEDIA and _first(part, "content", "text") is None:
+            part = {"content": as_text(part)}
         self._say(kind, "untrusted", part, reading)
 
     def _compacted(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
@@ -140,7 +144,8 @@ class MessageReader:
 
     def _reasoned(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
         text, cut = self._text(_first(part, "content", "text", "thinking", "reasoning"), reading.flaws)
-        kind: ReasoningKind = reading.sender.reasoning if text else "encrypted"
+        said = _REASONING_KINDS.get(str(part.get("kind")), reading.sender.reasoning)
+        kind: ReasoningKind = said if text else "encrypted"
         reading.steps.append(Shown("reasoning", text, text, reasoning=kind, cut=cut or reading.sender.cut))
 
     def _called(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
