@@ -186,3 +186,13 @@ def test_a_text_that_is_given_up_leaves_nothing_for_the_next_one_to_stumble_over
         read_script(f"{endless}{number}")
 
         assert [command.argv for command in read_script(f'echo "$(hostname)" {number}').commands][-1:] != []
+
+
+def test_signs_of_every_script_are_read_as_they_are_written() -> None:
+    # The grammar crashed on the braces behind a sign of a private plane, one time in a few.
+    for number in range(200):
+        read_script(f"t\u00b82 {{\U000776a8\U000ee563\u00c2k:\U000d6963 {number}")
+
+    [command] = read_script("rm -rf '/srv/\u8d44\u6599/\u00fcbung' $(true)").commands[-1:]
+
+    assert "/srv/\u8d44\u6599/\u00fcbung" in command.argv

@@ -40,6 +40,9 @@ _DEFINING: Final = frozenset({"cd", "pushd", "alias", "cp", "ln", "mv", "install
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _EXPANSION: Final = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*|[0-9@*#?])(.*)", re.DOTALL)
 _HOME: Final = "HOME"
+_ASCII_ONLY: Final = bytes(range(128)) + b"." * 128
+"""The grammar's scanner asks the C library's table of letters about characters that are not in it, and crashes on
+some. It is shown a sign of words instead; texts are cut out of the source itself, whose places are the same."""
 
 
 def read_script(text: str, names: Mapping[str, str] | None = None) -> Script:
@@ -59,10 +62,11 @@ def _parser() -> Parser:
 
 def _root_of(source: bytes) -> Node | None:
     """The syntax tree of a script, or None where the grammar takes too long to recover from what it cannot read."""
-    if len(source) <= SHORT:
-        return _parser().parse(source).root_node
+    shown = source.translate(_ASCII_ONLY)
+    if len(shown) <= SHORT:
+        return _parser().parse(shown).root_node
     calls = 0
-    limit = min(MAX_PARSE_CALLS, MAX_PARSE_WORK // max(len(source), 1))
+    limit = min(MAX_PARSE_CALLS, MAX_PARSE_WORK // max(len(shown), 1))
 
     def is_too_long(_offset: int, _has_error: bool) -> bool:
         nonlocal calls
@@ -70,7 +74,7 @@ def _root_of(source: bytes) -> Node | None:
         return calls > limit
 
     try:
-        return _parser().parse(lambda offset, _point: source[offset:], progress_callback=is_too_long).root_node
+        return _parser().parse(lambda offset, _point: shown[offset:], progress_callback=is_too_long).root_node
     except ValueError:
         _parser().reset()  # it would go on with the text that it gave up, in memory that is gone by then
         return None
