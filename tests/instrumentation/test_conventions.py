@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import openai
 import pytest
@@ -18,15 +18,35 @@ from instrumentation.instrumented import Instrument, Instrumented
 from instrumentation.loops import async_client, client, conversation, run_async_loop, run_loop
 from instrumentation.seen import Seen, attribute, content
 from scripted_model import asked, refusal, said, scripted_model
+from scripted_responses import called, response, thought
+from scripted_responses import message as spoken
 
 NAMED_BY: Final[Mapping[str, str]] = {
     "chat": "gen_ai.request.model",
     "execute_tool": "gen_ai.tool.name",
     "invoke_agent": "gen_ai.agent.name",
+    "embeddings": "gen_ai.request.model",
+    "text_completion": "gen_ai.request.model",
+    "fetch_response": "gen_ai.no_such_name",
 }
-KINDS: Final = {"chat": SpanKind.CLIENT, "execute_tool": SpanKind.INTERNAL, "invoke_agent": SpanKind.INTERNAL}
+KINDS: Final = {
+    "chat": SpanKind.CLIENT,
+    "embeddings": SpanKind.CLIENT,
+    "text_completion": SpanKind.CLIENT,
+    "fetch_response": SpanKind.CLIENT,
+    "execute_tool": SpanKind.INTERNAL,
+    "invoke_agent": SpanKind.INTERNAL,
+}
 PRESENT: Final[Mapping[str, tuple[str, ...]]] = {
     "chat": ("gen_ai.provider.name", "gen_ai.request.model", "server.address", "server.port", "openai.api.type"),
+    "text_completion": ("gen_ai.provider.name", "gen_ai.request.model", "server.address", "server.port"),
+    "embeddings": (
+        "gen_ai.provider.name",
+        "gen_ai.request.model",
+        "server.address",
+        "gen_ai.embeddings.dimension.count",
+    ),
+    "fetch_response": ("gen_ai.provider.name", "gen_ai.response.id", "gen_ai.response.status", "gen_ai.response.model"),
     "execute_tool": ("gen_ai.tool.name", "gen_ai.tool.type"),
     "invoke_agent": ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"),
 }
@@ -45,6 +65,10 @@ REQUIRED_OF_PART: Final[Mapping[str, tuple[str, ...]]] = {
     "blob": ("modality", "content"),
     "file": ("modality", "file_id"),
     "uri": ("modality", "uri"),
+    "server_tool_call": ("name", "server_tool_call"),
+    "compaction": (),
+    "approval": ("decision", "source"),
+    "time_travel_call": (),
 }
 
 
@@ -57,6 +81,17 @@ def _many_things(instrumented: Instrumented) -> Seen:
         said("A dot."),
         said("As an agent."),
         refusal(429, "slow down"),
+        said("Streamed.", reasoning="Slowly."),
+        response(
+            thought("In short.", encrypted="x"),
+            called("call_9", "bash", {"command": "ls"}),
+            {"type": "mcp_call", "id": "c", "name": "send", "arguments": "{}", "server_label": "m", "output": "ok"},
+            {"type": "compaction", "id": "c", "encrypted_content": "y"},
+            {"type": "time_travel_call", "id": "c", "year": 1985},
+        ),
+        response(spoken("Fetched."), response_id="resp_2"),
+        {"model": "embed", "data": [{"embedding": [0.5]}], "usage": {"prompt_tokens": 1, "total_tokens": 1}},
+        {**said("x"), "choices": [{"index": 0, "text": "upon a time", "finish_reason": "stop"}]},
     )
     with scripted_model(*answers) as model:
         user = client(model.url)
@@ -68,9 +103,20 @@ def _many_things(instrumented: Instrumented) -> Seen:
             spanwarden.reasoning("That was it.")
         with contextlib.suppress(openai.RateLimitError):
             run_loop(user, conversation("And now?"))
+        _other_apis(user)
     seen = instrumented.seen()
-    assert len(seen) == 13
+    assert len(seen) == 20
     return seen
+
+
+def _other_apis(user: openai.OpenAI) -> None:
+    """Everything that is not a plain chat completion."""
+    list(user.chat.completions.create(model="gpt-5", messages=conversation("Stream."), stream=True))
+    approval: Any = {"type": "mcp_approval_response", "approval_request_id": "c", "approve": True}
+    user.responses.create(model="gpt-5", input=[{"role": "user", "content": "Go."}, approval], instructions="Careful.")
+    user.responses.retrieve("resp_2")
+    user.embeddings.create(model="embed", input="text", encoding_format="float")
+    user.completions.create(model="davinci", prompt="Once")
 
 
 def test_names_and_kinds_follow_the_operation(instrumented: Instrumented) -> None:
@@ -88,7 +134,10 @@ def test_required_and_recommended_attributes_are_there(instrumented: Instrumente
     for span in _many_things(instrumented):
         operation = attribute(span, "gen_ai.operation.name")
         failed = span.status.status_code == StatusCode.ERROR
-        wanted = PRESENT.get(operation, ()) + (ANSWERED if operation == "chat" and not failed else ())
+        inferred = operation in ("chat", "text_completion") and not failed
+        streamed = bool(attribute(span, "gen_ai.request.stream"))
+        answered = (*ANSWERED, "gen_ai.response.time_to_first_chunk") if streamed else ANSWERED
+        wanted = PRESENT.get(operation, ()) + (answered if inferred else ())
         assert [key for key in wanted if attribute(span, key) is None] == []
         assert attribute(span, "spanwarden.session.id")
         assert (attribute(span, "spanwarden.step") is None) is (operation == "invoke_agent")
@@ -117,7 +166,7 @@ def test_tool_definitions_have_type_and_name(instrumented: Instrumented) -> None
 
 
 def test_no_attribute_of_ours_is_outside_of_our_prefix(instrumented: Instrumented) -> None:
-    prefixes = ("gen_ai.", "openai.", "server.", "error.", "spanwarden.")
+    prefixes = ("gen_ai.", "openai.", "server.", "error.", "http.", "spanwarden.")
     for span in _many_things(instrumented):
         assert [key for key in span.attributes or {} if not key.startswith(prefixes)] == []
 
