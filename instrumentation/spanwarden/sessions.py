@@ -120,7 +120,7 @@ class Sessions:
         hint = _here.get()
         with self._lock:
             if conversation.response_id:
-                answer = _best_answer(self._answers.find(_response_key(conversation.response_id)), hint)
+                answer = _best_answer(self._answers.find(("response", conversation.response_id)), hint)
                 if answer is not None:
                     return answer.session
             return self._find_by_messages(conversation, hint)
@@ -157,7 +157,7 @@ class Sessions:
 
     def responded(self, session: Session, response_id: str, *, complete: bool) -> bool:
         """Remember an answer by its id; false when all of it has been read before."""
-        key = _response_key(response_id)
+        key = ("response", response_id)
         with self._lock:
             known = next((answer for answer in self._answers.find(key) if answer.session is session), None)
             if known is None:
@@ -277,10 +277,6 @@ def _best_answer(candidates: tuple[Answer, ...], hint: Session | None) -> Answer
 def _answer_key(content: Any, before: Any) -> int:
     """An answer together with what it answers: "Hello!" alone is said in many conversations."""
     return hash((_content_key(content), _content_key(before)))
-
-
-def _response_key(response_id: str) -> tuple[str, str]:
-    return ("response", response_id)
 
 
 def _content_key(content: Any) -> Any:
