@@ -57,8 +57,8 @@ class FlagsAWord:
     name: str = "flags_a_word"
     version: str = "1"
 
-    def __call__(self, _session: Session, step: Step) -> Iterator[Finding]:
-        if self.word in step.text:
+    def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
+        if session.steps_admitted and self.word in step.text:
             yield finding_of(step, self.word)
 
 
@@ -69,9 +69,26 @@ class Breaks:
     name: str = "breaks"
     version: str = "1"
 
-    def __call__(self, _session: Session, _step: Step) -> Iterator[Finding]:
-        raise RuntimeError("broken")
+    def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
+        raise RuntimeError(f"broken at step {step.number} of {session.steps_admitted}")
         yield
+
+
+@dataclass(frozen=True)
+class NeverAnswers:
+    """Goes on for ever."""
+
+    name: str = "never_answers"
+    version: str = "1"
+
+    def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
+        while session.steps_admitted:
+            pass
+        yield finding_of(step, step.text[:20])
+
+
+def never_answers() -> Sequence[Scorer]:
+    return (NeverAnswers(),)
 
 
 def reads_what_is_forbidden() -> Sequence[Scorer]:

@@ -203,6 +203,16 @@ def test_a_detector_that_fails_is_told_and_its_rows_are_not_clear(tmp_path: Path
     assert [line["verdict"] for line in dump_lines(data_set)] == ["unknown"]
 
 
+def test_a_detector_that_never_answers_has_failed_and_the_run_goes_on(tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.jsonl", [row(1, 0)])
+    evaluation = Evaluation(planted_scorers.never_answers, Cache(None, "test"), views=("all",), run_seconds=2.0)
+
+    (data_set,) = evaluation.data_sets([path], lambda *_: None)
+
+    assert data_set.figures["failures"] == {"never_answers": 1}
+    assert [line["verdict"] for line in dump_lines(data_set)] == ["unknown"]
+
+
 def test_a_run_goes_on_where_it_was_as_long_as_the_code_is_the_same(tmp_path: Path) -> None:
     path = written(tmp_path / "rows.jsonl", [row(1, 1, "mischief")])
     evaluated(path, cache=Cache(tmp_path / "cache", "one"))

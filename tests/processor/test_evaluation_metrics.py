@@ -26,7 +26,7 @@ def test_the_auc_is_the_share_of_pairs_that_are_ordered_rightly(rows: list[tuple
     negatives = [score for score, label, _ in rows if not label]
     pairs = [(high > low) + 0.5 * (high == low) for high in positives for low in negatives]
 
-    figure = auc(scores_of(*map(list, zip(*rows, strict=True))))  # type: ignore[arg-type]
+    figure = auc(scores_of(*map(list, zip(*rows, strict=True))))
 
     assert figure.value == (pytest.approx(sum(pairs) / len(pairs)) if pairs else None)
 
@@ -44,7 +44,7 @@ def test_recall_is_that_of_the_best_threshold_within_the_rate(rows: list[tuple[f
         if sum(score >= threshold for score in negatives) / len(negatives) <= rate
     ]
 
-    figure = recall_at(scores_of(*map(list, zip(*rows, strict=True))), rate)  # type: ignore[arg-type]
+    figure = recall_at(scores_of(*map(list, zip(*rows, strict=True))), rate)
 
     assert figure.value == pytest.approx(max(allowed))
 

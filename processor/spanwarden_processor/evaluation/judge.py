@@ -60,6 +60,11 @@ def judge_run(steps: Sequence[RowStep], make_scorers: MakeScorers) -> Judged:
     )
 
 
+def not_judged(steps: Sequence[RowStep], seconds: float) -> Judged:
+    """What is said of a run that was given up after `seconds`: unknown, with what could not answer."""
+    return Judged(0.0, "unknown", "error", 0, [], [], ["session"], len(steps), seconds, seconds)
+
+
 def _messages(steps: Iterable[RowStep]) -> Iterator[dict[str, Any]]:
     """The steps as messages of one part each, every answer with the id of the call that it belongs to."""
     unanswered: deque[tuple[str, str | None]] = deque(maxlen=256)

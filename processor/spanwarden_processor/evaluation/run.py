@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from spanwarden_processor.errors import SpanwardenError
 from spanwarden_processor.evaluation.cache import Cache
 from spanwarden_processor.evaluation.controls import Control, control_of
-from spanwarden_processor.evaluation.judge import Judged, MakeScorers, judge_run
+from spanwarden_processor.evaluation.judge import Judged, MakeScorers, judge_run, not_judged
 from spanwarden_processor.evaluation.measure import Evaluated, TrainRows, examples_of, measure
 from spanwarden_processor.evaluation.rows import (
     Facts,
@@ -53,6 +55,8 @@ class Evaluation:
     cache: Cache
     workers: int = 1
     views: tuple[View, ...] = tuple(VIEWS)
+    run_seconds: float = 60.0
+    """How long the judging of one run may take; a detector that takes longer has failed on it."""
 
     def data_sets(self, paths: Sequence[Path], progress: Callable[[str, int, int], None]) -> Iterator[DataSet]:
         """Each file evaluated by itself, in order. `progress` is told the data set, the rows done, and all its rows.
@@ -96,7 +100,7 @@ class Evaluation:
         waiting: set[Future[dict[str, Judged]]] = set()
         tasks = _tasks({digest: steps for digest, steps in runs.items() if digest not in results})
         for task in tasks:
-            waiting.add(pool.submit(judge_task, task, self.make_scorers))
+            waiting.add(pool.submit(judge_task, task, self.make_scorers, self.run_seconds))
             if len(waiting) >= self.workers * _TASKS_AHEAD:
                 waiting = self._take(waiting, results, progress)
         while waiting:
@@ -115,9 +119,29 @@ class Evaluation:
         return rest
 
 
-def judge_task(task: Task, make_scorers: MakeScorers) -> dict[str, Judged]:
+class RunTooLong(Exception):
+    """A run is not judged within its time. Inside a detector it is that detector's failure."""
+
+
+def judge_task(task: Task, make_scorers: MakeScorers, run_seconds: float) -> dict[str, Judged]:
     """Judge the runs of one task, each by itself. Called in a process of its own."""
-    return {digest: judge_run(steps, make_scorers) for digest, steps in task}
+    signal.signal(signal.SIGALRM, _too_long)
+    return {digest: _within(run_seconds, steps, make_scorers) for digest, steps in task}
+
+
+def _within(run_seconds: float, steps: tuple[RowStep, ...], make_scorers: MakeScorers) -> Judged:
+    # It rings again and again, for one detector after another may take too long.
+    signal.setitimer(signal.ITIMER_REAL, run_seconds, run_seconds)
+    try:
+        return judge_run(steps, make_scorers)
+    except RunTooLong:
+        return not_judged(steps, run_seconds)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _too_long(_signal: int, _frame: FrameType | None) -> None:
+    raise RunTooLong("the run was not judged in time")
 
 
 def dump_lines(data_set: DataSet) -> Iterator[dict[str, Any]]:
