@@ -19,7 +19,7 @@ from spanwarden_processor.normalize import Activity
 from spanwarden_processor.recall import Counts, Identity
 from spanwarden_processor.scoring_settings import ScoringSettings
 from spanwarden_processor.tracked import TrackedSession, worse
-from spanwarden_processor.types import SpanRef, Status, Step
+from spanwarden_processor.types import Span, SpanRef, Status, Step
 
 _NAMES_PER_SESSION = 4
 _FLAW_STATUS: dict[Flaw, Status] = {"truncated": "truncated", "redacted": "redacted", "error": "error"}
@@ -103,6 +103,8 @@ class Assembler:
         span = activity.span
         flaws: set[Flaw] = set()
         new: list[NewStep] = []
+        if _leaves_out(span) > tracked.recall.keys:
+            tracked.missing = True
         repeated: Counts = {}
         if activity.system:
             stream, parts = self._unread(activity.system, tracked.instructions, flaws)
@@ -245,3 +247,9 @@ def _sight(tracked: TrackedSession, shows: _Shows, new: list[NewStep]) -> list[I
             tracked.took(len(step.text))
             new.append(NewStep(step, identity))
     return identities
+
+
+def _leaves_out(span: Span) -> int:
+    """How many messages the instrumentation left out because earlier spans carry them."""
+    count = span.attributes.get("spanwarden.omitted_messages")
+    return count if isinstance(count, int) else 0

@@ -490,3 +490,20 @@ def test_any_request_is_scored_and_keeps_every_span_but_forged_ones(request_: Ex
         if scope.scope.name != "spanwarden.verdict"
     ]
     assert [each.span_id for each in spans_in(patched)] == kept
+
+
+def test_a_span_that_leaves_out_what_was_never_seen_is_not_clear() -> None:
+    left_out = chat_span([user("Go on.")], says("Done."), attributes={"spanwarden.omitted_messages": 7})
+
+    (written,) = judged(request := request_for(left_out), pipeline().score(request, NOW_NS))
+
+    assert (written["verdict"], written["status"]) == ("unknown", "partial")
+
+
+def test_a_span_that_leaves_out_what_earlier_spans_carried_is_clear() -> None:
+    earlier = chat_span([user("Begin."), says("Yes."), user("More.")], says("Well."), number=1)
+    later = chat_span([user("Go on.")], says("Done."), number=2, attributes={"spanwarden.omitted_messages": 4})
+
+    written = judged(request := request_for(earlier, later), pipeline().score(request, NOW_NS))
+
+    assert [each["verdict"] for each in written] == ["clear", "clear"]
