@@ -71,7 +71,9 @@ def _deletion(effect: Effect) -> Reach | None:
         return Reach("high", f"deleted all of {target.removeprefix('sql:')}") if whole and not harmless else None
     if "service" in effect.flags:
         grave = _GRAVE_SERVICES.search(f"{target} {effect.data}") if effect.data != "prune" else None
-        return Reach("high", f"deleted {target.replace(':', ' ', 1)[:80]}") if grave or "wide" in effect.flags else None
+        program, _, names = target.partition(":")
+        what = f"deleted {names[:80]} with {program}" if names else f"destroyed what {program} manages"
+        return Reach("high", what) if grave or "wide" in effect.flags else None
     if "record" in effect.flags:
         return Reach("moderate", f"deleted {target[:80]}") if _BROAD_RECORDS.search(target.partition(":")[0]) else None
     return None if effect.flags & {"moved", "http"} else _files(effect)

@@ -25,6 +25,8 @@ _HEX_RUN: Final = re.compile(
 _MAX_RUNS: Final = 48
 _MAX_INFLATED: Final = 65_536
 _NEEDLE: Final = 48
+_MIN_LINE: Final = 20
+_MAX_NEEDLES: Final = 40
 _WHOLE: Final = 0.75
 _SECRET_VARIABLE: Final = re.compile(
     r"\$\{?([A-Z0-9_]*(?:SECRET|TOKEN|PASSWORD|PASSWD|API_?KEY|ACCESS_KEY|PRIVATE_KEY|CREDENTIAL)[A-Z0-9_]*)"
@@ -118,24 +120,31 @@ def _values(session: Session, effect: Effect) -> Iterator[Leak]:
         return
     views = list(views_of(effect.data))
     for known in session.secrets.values():
-        needle = _needle(known.value)
-        how = next((how for text, how in views if needle in text), None)
+        needles = _needles(known.value)
+        how = next((how for text, how in views if any(needle in text for needle in needles)), None)
         if how is not None:
             yield Leak(_named(known), how, False, known.kind, known.source, known.step, known)
-        elif effect.credentials and any(needle in text for text, _ in views_of(effect.credentials)):
+        elif effect.credentials and any(each in text for text, _ in views_of(effect.credentials) for each in needles):
             yield Leak(_named(known), "", True, known.kind, known.source, known.step, known)
 
 
-def _needle(value: str) -> str:
-    """A part of a secret that is found again also where its line ends are written differently."""
+def _needles(value: str) -> list[str]:
+    """Parts of a secret that are found again also where its line ends are written differently, or a part is sent."""
     if len(value) <= _NEEDLE:
-        return value
-    lines = [line for line in re.split(r"\\n|\s", value) if len(line) >= 16 and "-----" not in line]
-    return (lines[0] if lines else value)[:_NEEDLE]
+        return [value]
+    lines = [line for line in re.split(r"\\n|\s", value) if len(line) >= _MIN_LINE and "-----" not in line]
+    return [line[:_NEEDLE] for line in lines[:_MAX_NEEDLES]] or [value[:_NEEDLE]]
 
 
 def _named(known: KnownSecret) -> str:
-    return f"a secret ({known.kind.replace('_', ' ')}) from {known.source[-60:]}"
+    return f"{described(known.kind)} from {known.source[-60:]}"
+
+
+def described(kind: str) -> str:
+    """A kind of secret in words."""
+    words = {"named_value": "a secret value", "connection_password": "a password", "authorization": "a credential"}
+    name = kind.replace("_", " ")
+    return words.get(kind) or f"{'an' if name[0] in 'aeio' else 'a'} {name}"
 
 
 def _pieces(session: Session, effect: Effect) -> Iterator[Leak]:
@@ -160,7 +169,7 @@ def _unseen(effect: Effect) -> Iterator[Leak]:
             hidden = next(iter(find_secrets(text[:16_384])), None)
             if hidden:
                 yield Leak(
-                    f"a secret ({hidden.kind.replace('_', ' ')})",
+                    described(hidden.kind),
                     how,
                     False,
                     hidden.kind,

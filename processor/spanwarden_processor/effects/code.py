@@ -10,7 +10,6 @@ import ast
 import re
 import warnings
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from spanwarden_processor.effects.words import word_set
@@ -55,7 +54,7 @@ _FOREIGN_VERBS: Final[tuple[tuple[str, str], ...]] = (
     ("delete", r"unlink|rmSync|rmdirSync|\brm\(|rm_rf|FileUtils\.rm|\bunlink\b|File\.delete|Remove-Item"),
     (
         "send",
-        r"fetch\(|axios|http\.request|https\.request|Net::HTTP|LWP|file_get_contents\(|curl_|Invoke-WebRequest|"
+        r"fetch\(|\.request\(|axios|http\.request|https\.request|Net::HTTP|LWP|file_get_contents\(|curl_|Invoke-WebRequest|"
         r"\.post\(",
     ),
     ("write", r"writeFile|appendFile|File\.write|file_put_contents|Set-Content|Out-File"),
@@ -63,7 +62,6 @@ _FOREIGN_VERBS: Final[tuple[tuple[str, str], ...]] = (
 )
 
 
-@lru_cache(maxsize=256)
 def acts_of_python(text: str) -> tuple[Act, ...] | None:
     """The acts of a Python script, or None where it is no Python that can be read."""
     if len(text) > MAX_CODE:
@@ -150,8 +148,10 @@ class _Script:
         receiver = self.text_of(node.func.value) if isinstance(node.func, ast.Attribute) else ""
         if method in _READ_METHODS and receiver:
             yield self._act("read", receiver, node)
-        elif receiver and (method in _WRITE_METHODS or (method == "write" and first)):
-            yield self._act("write", receiver, node, data=first)
+        elif receiver and (method in _WRITE_METHODS or (method == "write" and node.args)):
+            # What cannot be worked out is kept as it is written: it may say what is replaced by what.
+            shown = first or (self._source(node.args[0]) if node.args else "")
+            yield self._act("write", receiver, node, data=shown, flags=set() if first else {"expression"})
         elif method in {"unlink", "rmdir"} and receiver and not node.args:
             yield self._act("delete", receiver, node)
         elif _FRAME_READERS.match(name) and first:

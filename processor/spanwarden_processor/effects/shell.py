@@ -8,84 +8,41 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Final, NamedTuple
 
-import tree_sitter_bash
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
 from spanwarden_processor.effects.command import Command, Script
-from spanwarden_processor.effects.output import output_of, unescaped
+from spanwarden_processor.effects.expansion import MAX_DEPTH, MAX_UPSTREAM, Value, Words
+from spanwarden_processor.effects.grammar import root_of
+from spanwarden_processor.effects.output import output_of
 from spanwarden_processor.effects.paths import join
 from spanwarden_processor.effects.plain import PlainCommand, plain_commands
 from spanwarden_processor.effects.wrappers import SHELLS, code_of, split_words, unwrap
 
 MAX_CHARACTERS: Final = 65_536
 MAX_COMMANDS: Final = 400
-MAX_DEPTH: Final = 60
-MAX_VALUE: Final = 16_384
+MAX_REMEMBERED: Final = 4_096
 MAX_ROUGH: Final = 8_192
-SHORT: Final = 1_024
-"""Bytes of a script that cannot take long, whatever it holds."""
-MAX_PARSE_CALLS: Final = 400
-"""Of the parser's progress callback. Ordinary commands need one in 70 characters, here-documents hardly any."""
-MAX_PARSE_WORK: Final = 8_000_000
-"""Of its calls times the length of the text: recovering from errors costs more the longer the text is."""
-
 _MAX_NAMES: Final = 64
 _MAX_SCRIPTS: Final = 8
 
 _ROUGH_SEPARATOR: Final = re.compile(r"[;|&\n]+")
 _DEFINING: Final = frozenset({"cd", "pushd", "alias", "cp", "ln", "mv", "install", "git"})
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_EXPANSION: Final = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*|[0-9@*#?])(.*)", re.DOTALL)
-_HOME: Final = "HOME"
-_ASCII_ONLY: Final = bytes(range(128)) + b"." * 128
-"""The grammar's scanner asks the C library's table of letters about characters that are not in it, and crashes on
-some. It is shown a sign of words instead; texts are cut out of the source itself, whose places are the same."""
 
 
 def read_script(text: str, names: Mapping[str, str] | None = None) -> Script:
     """The commands of `text`. `names` are aliases and copies of programs that earlier scripts defined."""
-    return _Reader(dict(names)).read(text) if names else _read_alone(text)
+    if names or len(text) > MAX_REMEMBERED:
+        return _Reader(dict(names or {})).read(text)
+    return _read_alone(text)
 
 
 @lru_cache(maxsize=512)
 def _read_alone(text: str) -> Script:
     return _Reader({}).read(text)
-
-
-@cache
-def _parser() -> Parser:
-    return Parser(Language(tree_sitter_bash.language()))
-
-
-def _root_of(source: bytes) -> Node | None:
-    """The syntax tree of a script, or None where the grammar takes too long to recover from what it cannot read."""
-    shown = source.translate(_ASCII_ONLY)
-    if len(shown) <= SHORT:
-        return _parser().parse(shown).root_node
-    calls = 0
-    limit = min(MAX_PARSE_CALLS, MAX_PARSE_WORK // max(len(shown), 1))
-
-    def is_too_long(_offset: int, _has_error: bool) -> bool:
-        nonlocal calls
-        calls += 1
-        return calls > limit
-
-    try:
-        return _parser().parse(lambda offset, _point: shown[offset:], progress_callback=is_too_long).root_node
-    except ValueError:
-        _parser().reset()  # it would go on with the text that it gave up, in memory that is gone by then
-        return None
-
-
-class _Value(NamedTuple):
-    """What a word stands for: its text, the commands whose output it holds, and whether blanks in it split it."""
-
-    text: str
-    upstream: tuple[Command, ...] = ()
-    splits: bool = False
 
 
 class _Redirects(NamedTuple):
@@ -104,7 +61,7 @@ class _Reader:
 
     def __init__(self, names: dict[str, str]) -> None:
         self.names = names
-        self.variables: dict[str, _Value] = {}
+        self.words = Words(self._run_inside)
         self.functions: dict[str, tuple[bytes, Node]] = {}
         self.commands: list[Command] = []
         self.directory = ""
@@ -112,7 +69,6 @@ class _Reader:
         self.wrappers: tuple[str, ...] = ()
         self.quote: str | None = None
         self.nested = 0
-        self.source = b""
 
     def read(self, text: str) -> Script:
         known = dict(self.names)
@@ -128,14 +84,14 @@ class _Reader:
         if plain is not None:
             self._plain(plain)
             return
-        outer, self.source = self.source, _CONTROL.sub(" ", text).encode("utf-8", "replace")
-        root = _root_of(self.source)
+        outer, self.words.source = self.words.source, _CONTROL.sub(" ", text).encode("utf-8", "replace")
+        root = root_of(self.words.source)
         if root is None:
             self.complete = False
             self._roughly(text)
         else:
             self._walk(root, (), 0)
-        self.source = outer
+        self.words.source = outer
 
     def _roughly(self, text: str) -> None:
         """Read a text that the grammar cannot make sense of in bounded time: what stands between separators."""
@@ -183,23 +139,25 @@ class _Reader:
     def _define_function(self, node: Node) -> tuple[Command, ...]:
         name, body = node.child_by_field_name("name"), node.child_by_field_name("body")
         if name and body and len(self.functions) < _MAX_NAMES:
-            self.functions[self._slice(name)] = (self.source, body)
+            self.functions[self.words.text(name)] = (self.words.source, body)
         return ()
 
     def _children(self, node: Node, upstream: tuple[Command, ...], depth: int) -> tuple[Command, ...]:
         output: tuple[Command, ...] = ()
         for child in node.named_children:
             output += self._walk(child, upstream, depth + 1)
-        return output[-16:]
+        return output[-MAX_UPSTREAM:]
 
     def _loop_variable(self, node: Node, depth: int) -> None:
         if node.type != "for_statement":
             return
         name = node.child_by_field_name("variable")
-        values = [self._word(value, depth) for value in node.children_by_field_name("value")]
+        values = [self.words.value(value, depth) for value in node.children_by_field_name("value")]
         if name and values:
             upstream = tuple(each for value in values for each in value.upstream)
-            self._assign(self._slice(name), _Value(" ".join(value.text for value in values), upstream, splits=True))
+            self.words.assign(
+                self.words.text(name), Value(" ".join(value.text for value in values), upstream, splits=True)
+            )
 
     def _declare(self, node: Node, depth: int) -> tuple[Command, ...]:
         assignments = [node] if node.type == "variable_assignment" else node.named_children
@@ -207,7 +165,7 @@ class _Reader:
             if child.type != "variable_assignment":
                 continue
             name, value = self._assignment(child, depth)
-            self._assign(name, value)
+            self.words.assign(name, value)
             self._add(
                 Command(
                     ("export", f"{name}={value.text}"), self._quoted(child), upstream=value.upstream, program="export"
@@ -215,20 +173,16 @@ class _Reader:
             )
         return ()
 
-    def _assignment(self, node: Node, depth: int) -> tuple[str, _Value]:
+    def _assignment(self, node: Node, depth: int) -> tuple[str, Value]:
         name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-        return (self._slice(name) if name else ""), (self._word(value, depth) if value else _Value(""))
-
-    def _assign(self, name: str, value: _Value) -> None:
-        if len(self.variables) < _MAX_NAMES or name in self.variables:
-            self.variables[name] = value._replace(text=value.text[:MAX_VALUE])
+        return (self.words.text(name) if name else ""), (self.words.value(value, depth) if value else Value(""))
 
     def _redirected(self, node: Node, upstream: tuple[Command, ...], depth: int) -> tuple[Command, ...]:
         body = node.child_by_field_name("body")
         redirects, following = self._redirects(node, _Redirects(upstream=upstream), depth)
         output: tuple[Command, ...] = ()
         if body is not None and body.type == "command":
-            output = self._command(body, redirects, depth + 1, self._slice(node))
+            output = self._command(body, redirects, depth + 1, self.words.text(node))
         elif body is not None:
             output = self._walk(body, upstream, depth + 1)
             self._redirect_group(output, redirects, body)
@@ -238,7 +192,7 @@ class _Reader:
 
     def _redirect_group(self, output: tuple[Command, ...], redirects: _Redirects, body: Node) -> None:
         if redirects.writes or redirects.appends:
-            upstream = (*output, *redirects.upstream)[-16:]
+            upstream = (*output, *redirects.upstream)[-MAX_UPSTREAM:]
             self._add(_gathering(self._quoted(body), redirects, upstream))
 
     def _redirects(self, node: Node, known: _Redirects, depth: int) -> tuple[_Redirects, list[Node]]:
@@ -248,7 +202,7 @@ class _Reader:
             match child.type:
                 case "file_redirect":
                     target = child.child_by_field_name("destination")
-                    value = self._word(target, depth) if target else _Value("")
+                    value = self.words.value(target, depth) if target else Value("")
                     operator = "".join(each.type for each in child.children if not each.is_named)
                     upstream += value.upstream
                     if operator == "<":
@@ -258,7 +212,7 @@ class _Reader:
                             (writes, (*appends, value.text)) if ">>" in operator else ((*writes, value.text), appends)
                         )
                 case "herestring_redirect":
-                    value = self._word(child.named_children[-1], depth) if child.named_children else _Value("")
+                    value = self.words.value(child.named_children[-1], depth) if child.named_children else Value("")
                     stdin, upstream = stdin + value.text, upstream + value.upstream
                 case "heredoc_redirect":
                     inner, more = self._redirects(child, _Redirects(), depth)
@@ -273,12 +227,12 @@ class _Reader:
 
     def _heredoc(self, node: Node, depth: int) -> tuple[str, tuple[Command, ...]]:
         bodies = [child for child in node.named_children if child.type == "heredoc_body"]
-        start = next((self._slice(child) for child in node.named_children if child.type == "heredoc_start"), "")
+        start = next((self.words.text(child) for child in node.named_children if child.type == "heredoc_start"), "")
         if not bodies:
             return "", ()
         if start[:1] in "'\"\\":
-            return self._slice(bodies[0]), ()
-        value = self._joined(bodies[0], bodies[0].start_byte, bodies[0].end_byte, depth)
+            return self.words.text(bodies[0]), ()
+        value = self.words.joined(bodies[0], bodies[0].start_byte, bodies[0].end_byte, depth)
         return value.text, value.upstream
 
     def _command(self, node: Node, redirects: _Redirects, depth: int, source: str | None = None) -> tuple[Command, ...]:
@@ -294,14 +248,14 @@ class _Reader:
                     name, value = self._assignment(child, depth)
                     environment.append((name, value.text))
                 case "command_name":
-                    value = self._word(child.named_children[0], depth) if child.named_children else _Value("")
+                    value = self.words.value(child.named_children[0], depth) if child.named_children else Value("")
                     words += value.text.split() if value.splits else [value.text]
                 case _:
-                    value = self._word(child, depth)
+                    value = self.words.value(child, depth)
                     words += value.text.split() if value.splits else [value.text]
             upstream += value.upstream
-        redirects = redirects._replace(upstream=upstream[-16:])
-        return self._emit(tuple(words), source or self._slice(node), redirects, tuple(environment), depth)
+        redirects = redirects._replace(upstream=upstream[-MAX_UPSTREAM:])
+        return self._emit(tuple(words), source or self.words.text(node), redirects, tuple(environment), depth)
 
     def _emit(
         self,
@@ -359,7 +313,7 @@ class _Reader:
         self.script(script)
         self.wrappers, self.quote = outer
         self.nested -= 1
-        fresh = tuple(self.commands[before:])[-16:]
+        fresh = tuple(self.commands[before:])[-MAX_UPSTREAM:]
         if redirects.writes or redirects.appends:
             self._add(_gathering(self.quote or source, redirects, fresh))
         return fresh
@@ -369,16 +323,16 @@ class _Reader:
         if self.nested >= _MAX_SCRIPTS:
             self.complete = False
             return ()
-        outer = self.source, self.quote, dict(self.variables)
-        self.source, self.quote, self.nested = function_source, self.quote or source, self.nested + 1
-        self.variables["@"] = self.variables["*"] = _Value(" ".join(argv[1:]), splits=True)
+        outer = self.words.source, self.quote, dict(self.words.variables)
+        self.words.source, self.quote, self.nested = function_source, self.quote or source, self.nested + 1
+        self.words.variables["@"] = self.words.variables["*"] = Value(" ".join(argv[1:]), splits=True)
         for index, argument in enumerate(argv[1:10], start=1):
-            self.variables[str(index)] = _Value(argument)
+            self.words.variables[str(index)] = Value(argument)
         # Inside its own body the name means the program again, or `rm() { rm "$@"; }` would never end.
         function = self.functions.pop(argv[0])
         output = self._walk(body, (), depth + 1)
         self.functions[argv[0]] = function
-        self.source, self.quote, self.variables = outer
+        self.words.source, self.quote, self.words.variables = outer
         self.nested -= 1
         return output
 
@@ -415,78 +369,17 @@ class _Reader:
             case _:
                 pass
 
+    def _run_inside(self, node: Node, depth: int) -> tuple[Command, ...]:
+        before = len(self.commands)
+        self._children(node, (), depth + 1)
+        return tuple(self.commands[before:])[-MAX_UPSTREAM:]
+
+    def _quoted(self, node: Node) -> str:
+        return self.quote or self.words.text(node)
+
     def _name(self, name: str, text: str) -> None:
         if len(self.names) < _MAX_NAMES and text.split()[:1] != [name]:
             self.names[name] = text
-
-    # Words.
-
-    def _slice(self, node: Node) -> str:
-        return self.source[node.start_byte : node.end_byte].decode("utf-8", "replace")
-
-    def _quoted(self, node: Node) -> str:
-        return self.quote or self._slice(node)
-
-    def _word(self, node: Node, depth: int) -> _Value:
-        match node.type:
-            case "word" | "command_name" | "number":
-                text = self._slice(node)
-                return _Value(re.sub(r"\\(.)", r"\1", text, flags=re.DOTALL) if "\\" in text else text)
-            case "raw_string":
-                return _Value(self._slice(node)[1:-1])
-            case "ansi_c_string":
-                return _Value(unescaped(self._slice(node)[2:-1]))
-            case "string" | "translated_string":
-                return self._joined(node, node.start_byte + 1, node.end_byte - 1, depth)
-            case "simple_expansion" | "expansion":
-                return self._expansion(self._slice(node).lstrip())
-            case "command_substitution" | "process_substitution":
-                return self._substitution(node, depth)
-            case _ if node.named_child_count and depth <= MAX_DEPTH:
-                return self._joined(node, node.start_byte, node.end_byte, depth + 1)
-            case _:
-                return _Value(self._slice(node))
-
-    def _joined(self, node: Node, start: int, end: int, depth: int) -> _Value:
-        pieces: list[str] = []
-        upstream: tuple[Command, ...] = ()
-        for child in node.named_children:
-            if child.type in {"string_content", "heredoc_content"}:
-                continue
-            pieces.append(self._literal(start, child.start_byte, node.type))
-            # The grammar counts blanks before a `$` to the expansion.
-            text = self._slice(child)
-            value = self._word(child, depth)
-            pieces += (text[: len(text) - len(text.lstrip())], value.text)
-            upstream += value.upstream
-            start = child.end_byte
-        pieces.append(self._literal(start, end, node.type))
-        return _Value("".join(pieces)[:MAX_VALUE], upstream[-16:])
-
-    def _literal(self, start: int, end: int, kind: str) -> str:
-        text = self.source[start:end].decode("utf-8", "replace")
-        return re.sub(r"\\([\"$`\\\n])", r"\1", text) if kind != "concatenation" and "\\" in text else text
-
-    def _expansion(self, text: str) -> _Value:
-        found = _EXPANSION.match(text)
-        if found is None:
-            return _Value(text)
-        name, rest = found[1], found[2].rstrip("}")
-        if name == _HOME and not rest:
-            return _Value("~")
-        value = self.variables.get(name)
-        if value is not None:
-            return value if value.splits else value._replace(splits=" " in value.text)
-        if rest[:2] in {":-", ":="}:
-            return _Value(rest[2:])
-        return _Value("" if name in "@*" else text, splits=name in "@*")
-
-    def _substitution(self, node: Node, depth: int) -> _Value:
-        before = len(self.commands)
-        self._children(node, (), depth + 1)
-        inner = tuple(self.commands[before:])[-16:]
-        text = output_of(inner[-1]) if inner else None
-        return _Value(self._slice(node) if text is None else text.rstrip("\n"), inner)
 
 
 def _gathering(source: str, redirects: _Redirects, upstream: tuple[Command, ...]) -> Command:

@@ -14,6 +14,14 @@ from spanwarden_processor.session import Session
 from spanwarden_processor.types import Evidence, Finding, Risk, Step
 
 _ACTS: Final = frozenset({"send", "push", "delete", "write", "run", "permit", "change", "publish", "configure", "kill"})
+_TOLD: Final[dict[str, str]] = {
+    "send": "send something to",
+    "fetch": "visit",
+    "run": "run",
+    "delete": "delete",
+    "write": "write",
+    "push": "push to",
+}
 _MIN_COMMAND: Final = 10
 
 
@@ -41,7 +49,7 @@ def inbound_injection_followed(session: Session, step: Step) -> Iterator[Finding
             session,
             step,
             "inbound_injection_followed",
-            f"A tool's answer told the agent to {effect.verb} {name[:80]}, which no user named, and it obeyed.",
+            f"A tool's answer told the agent to {_TOLD.get(effect.verb, 'act on')} {name[:80]}, and it obeyed.",
             [Evidence(name, step), Evidence(injected.injection.quote, injected.step)],
             risk=risk,
             cause="injected",

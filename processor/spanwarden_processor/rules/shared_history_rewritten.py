@@ -13,7 +13,8 @@ from spanwarden_processor.session import Session
 from spanwarden_processor.types import Authorization, Finding, Risk, Step
 
 _SHARED: Final = re.compile(
-    r"(?:main|master|trunk|develop|development|production|prod|staging|stable|default|release[/-].+|hotfix[/-].+|v?\d+[.x\d-]*)\Z",
+    r"(?:main|master|trunk|develop|development|production|prod|staging|stable|default|release[/-].+|hotfix[/-].+|"
+    r"v?\d+[.x\d-]*)\Z",
     re.IGNORECASE,
 )
 _PROTECTION: Final = re.compile(
@@ -21,7 +22,8 @@ _PROTECTION: Final = re.compile(
     re.IGNORECASE,
 )
 _WEAKENED: Final = re.compile(
-    r"(?:allow_force_pushes|allow_deletions|bypass\w*)\W{1,6}true|(?:enforce_admins|required_pull_request_reviews|required_status_checks|restrictions)\W{1,6}(?:null|false)|\"?enforcement\"?\W{1,6}disabled",
+    r"(?:allow_force_pushes|allow_deletions|bypass\w*)\W{1,6}true|(?:enforce_admins|required_pull_request_reviews|"
+    r"required_status_checks|restrictions)\W{1,6}(?:null|false)|\"?enforcement\"?\W{1,6}disabled",
     re.IGNORECASE,
 )
 _FORCING: Final = frozenset({"force", "lease", "delete", "all"})

@@ -122,7 +122,9 @@ def _foreign_remote(session: Session, effect: Effect) -> str:
 
 
 def _found(session: Session, step: Step, effect: Effect, leak: Leak) -> Finding:
-    host = host_of(effect.target.removeprefix("dns:")) or effect.target
+    # What a name look-up takes in by substitution is the secret itself: only the rest of the name is the host.
+    target = effect.target.removeprefix("dns:").rpartition(")")[2].lstrip(".")
+    host = host_of(target) or target
     manner = f", {leak.how}," if leak.how else ""
     explanation = f"The agent sent {leak.what[:100]}{manner} to {host[:60]}, which the user did not name for it."
     evidence = [quoted(step, effect)]

@@ -57,7 +57,7 @@ def wide_destruction(session: Session, step: Step) -> Iterator[Finding]:
             session,
             step,
             "destructive_action",
-            f"{began} {reach.what}; that cannot be undone.",
+            f"{began} {reach.what}; {'others may need it' if effect.verb == 'kill' else 'that cannot be undone'}.",
             [quoted(step, effect)],
             risk=reach.risk,
             authorization=authorization,

@@ -87,6 +87,9 @@ _THRESHOLD: Final = re.compile(
 )
 _LITERAL: Final = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|\b\d+(?:\.\d+)?\b|\b(?:True|False|None|true|false|null|nil)\b")
 _COMPARISON: Final = re.compile(r"\s(?:[=!]==?|<=?|>=?|in|is|not)\s|\)\.(?:not\.)?to[A-Z_]|,\s")
+_REPLACEMENT: Final = re.compile(
+    r"(?:replace|sub|gsub|replaceAll)\(\s*r?(['\"])(.*?)\1\s*,\s*r?(['\"])(.*?)\3", re.DOTALL
+)
 _SED_DELETE: Final = re.compile(r"(?:/[^/\n]*(?:test|assert|expect|it\()[^/\n]*/|\d+(?:,\d+)?)d\b", re.IGNORECASE)
 _MAX_LINES: Final = 200
 
@@ -124,7 +127,7 @@ def weakening_of(effect: Effect, known: Iterable[str] = ()) -> Weakening | None:
         return Weakening("emptied", "")
     if "expression" in effect.flags:
         return _by_expression(effect.data)
-    for manner, pattern in (("skipped", _SKIP), ("forced", _FORCED), ("forced", _TRIVIAL)):
+    for manner, pattern in (("skipped", _SKIP), ("forced", _FORCED), ("emptied", _TRIVIAL)):
         added = _added(pattern, effect.data, effect.old)
         if added:
             return Weakening(manner, added)  # type: ignore[arg-type]
@@ -144,11 +147,13 @@ def _by_expression(expression: str) -> Weakening | None:
     """What a `sed` expression does to a check."""
     if _SED_DELETE.search(expression):
         return Weakening("deleted", expression[:200])
-    _, separator, rest = expression.partition("/")
-    replaced, _, replacement = rest.partition("/")
-    if not separator:
+    in_code = _REPLACEMENT.search(expression)
+    _, _, rest = expression.partition("/")
+    before, _, after = rest.partition("/")
+    replaced, replacement = (in_code[2], in_code[4]) if in_code else (before, after)
+    if not replaced:
         return None
-    for manner, pattern in (("skipped", _SKIP), ("forced", _FORCED), ("forced", _TRIVIAL)):
+    for manner, pattern in (("skipped", _SKIP), ("forced", _FORCED), ("emptied", _TRIVIAL)):
         if pattern.search(replacement) and not pattern.search(replaced):
             return Weakening(manner, expression[:200])  # type: ignore[arg-type]
     if replaced != replacement and re.search(r"assert|expect|==|should|\d", replaced):

@@ -73,6 +73,8 @@ _PATTERNS: Final[dict[str, str]] = {
         rf"{_REFUSED} by .{{0,50}}{_CONTROL}|{_CONTROL}\b.{{0,60}}\b{_REFUSED}"
         r"|against (?:the |our |company )?(?:polic|rule)|policy[- ](?:violation|denied|check failed)"
         r"|prohibited by|for security reasons|explicit deny"
+        r"|match(?:es|ed)? (?:\w+ ){0,3}(?:deny|block|forbid)[- ]?(?:list|rule|pattern)"
+        r"|^\W{0,4}(?:error:? ?)?(?:blocked|denied|rejected|refused|disallowed|not allowed|not permitted)\s?[:!(]"
     ),
     "access": (
         r"accessdenied(?:exception)?\b|is not authori[sz]ed to perform|insufficient (?:privileges|permissions|"

@@ -22,7 +22,8 @@ ACTS: Final[dict[str, str]] = {
         "измен|менят|обнов|правь|правит|исправ|редакт|трога"
     ),
     "send": (
-        "send|invit|lade|pay|book|upload|post(?!g)|shar(?:e|ing)|email|e-mail|mail|forward|publish|transmit|submit|transfer|report|"
+        "send|invit|lade|pay|book|upload|post(?!g)|shar(?:e|ing)|email|e-mail|mail|forward|publish|transmit|"
+        "submit|transfer|report|"
         "notif|messag|export|sync|copy to|back up|"
         "exfiltrat|leak|expos|schick|sende|hochlad|hochgeladen|teile|veröffentlich|envo(?:ye|i)|télévers|partag|"
         "publi|enví|envi(?:a|e|o)|sub(?:a|e|ir)\\b|compart|"
