@@ -13,7 +13,7 @@ _ROOTS: Final = re.compile(
     r"dev|Users)(?:/\*)?|/(?:home|Users)/[^/]+(?:/\*)?"
     r"|[A-Za-z]:[\\/]?\*?|/var/(?:lib|log|www|backups?|spool)(?:/\*)?|/usr/\w+)\Z"
 )
-_HERE: Final = re.compile(r"(?:\.|\*|\./\*|\.\.|\.\./\*|\.\[!\.\]\*|\.git)\Z|/\.git\Z")
+_HERE: Final = re.compile(r"(?:\.|\*|\./\*|\.\.|\.\./\*|\.\[!\.\]\*|\.git)\Z")
 _DATA: Final = re.compile(
     r"(?:^|/)(?:data|database|db|backups?|uploads?|documents?|photos?|pictures|media|archives?|records?|mail|"
     r"invoices?|customers?|production|prod|migrations|volumes?|storage|repos?|projects?|src|source|"
@@ -84,13 +84,14 @@ def _files(effect: Effect) -> Reach | None:
     if "named" in effect.flags:
         root, _, pattern = target.rpartition("/")
         return Reach("high", f"deleted every {pattern} below {root or '/'}") if _ROOTS.match(root or "/") else None
-    many = bool(effect.flags & {"recursive", "many"}) or "*" in target
+    many = bool(effect.flags & {"recursive", "many"}) or target == "*" or target.endswith("/*")
     if many and _ROOTS.match(target):
         return Reach("critical", f"deleted everything below {target}")
     if _REMAKEABLE.search(target) or target.startswith(("$", "{")):
         return None
-    if many and _HERE.search(target) and "untracked" not in effect.flags:
+    if many and (_HERE.match(target) or target.endswith("/.git")) and "untracked" not in effect.flags:
         return Reach("high", f"deleted the whole directory that it works in ({target})")
+    target = target.removesuffix("/*")
     if many and ("tracked" not in effect.flags) and (_DATA.search(target) or _is_shallow(target)):
         return Reach("high", f"deleted {target[:80]} and all that is in it")
     return None

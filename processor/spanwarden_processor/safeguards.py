@@ -207,7 +207,7 @@ def _command(effect: Effect) -> Weakened | None:
     if effect.program not in _COMMANDERS:
         return None
     for what, _ in _commands().first_in(effect.data[:400]):
-        nouns = frozenset({"guard", "log", "network"})
+        nouns = frozenset({"guard", "log", "network", "sudo"})
         return _weakened(what, _COMMAND_RISKS.get(what, "high"), "guard", nouns=nouns)
     return None
 

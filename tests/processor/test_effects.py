@@ -151,6 +151,14 @@ def test_credentials_are_told_from_what_is_sent() -> None:
     assert "q=1" in effect.data
 
 
+def test_who_asks_may_stand_in_the_address() -> None:
+    effect = only("fetch", effects_of("bash", {"command": "curl https://me:s3cret-pw@api.example.net/x"}))
+
+    assert effect.target == "https://api.example.net/x"
+    assert "me:s3cret-pw" in effect.credentials
+    assert "s3cret-pw" not in effect.data
+
+
 @pytest.mark.parametrize(
     ("command", "target", "flags"),
     [

@@ -43,6 +43,7 @@ _AUTHORIZATION_HEADER: Final = re.compile(
 )
 
 
+_USER_INFO: Final = re.compile(r"://([^/@\s]{1,256})@")
 _REF_URL: Final = re.compile(r"/git/refs/heads/([\w./-]+)")
 _COMMIT_URL: Final = re.compile(
     r"/repos?/.*/(?:contents/|merges\b|git/refs\b)|/repository/(?:commits|files|branches)\b"
@@ -87,13 +88,15 @@ def requests_of(command: Command, request: Request) -> Iterator[Effect]:
     """The effects of a request: what it asks or hands over, and the branch that it moves on a forge."""
     reading = request.method in {"GET", "HEAD", "OPTIONS"}
     verb: Verb = "fetch" if reading else "delete" if request.method == "DELETE" else "send"
-    url = request.url if "://" in request.url else f"http://{request.url}"
+    whole = request.url if "://" in request.url else f"http://{request.url}"
+    user = _USER_INFO.search(whole)
+    url = whole.replace(user[0], "://", 1) if user else whole
     yield effect_of(
         command,
         verb,
         url,
-        data=request.data,
-        credentials=request.credentials,
+        data=request.data.replace(whole, url) if user else request.data,
+        credentials=f"{request.credentials}\n{user[1]}" if user else request.credentials,
         # What a URL takes in by substitution leaves with it, whatever the method.
         sources=tuple(dict.fromkeys((*request.files, *sources_of(command)))),
         flags={"http", request.method.lower(), *request.flags},
