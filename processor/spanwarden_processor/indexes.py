@@ -177,13 +177,13 @@ class Indexes:
         """Whether a step was too long or too strange to be read as a whole."""
         self.reasoning_seen = False
         """Whether any reasoning that can be read was shown."""
-        self.requests: Kept[Request] = Kept(64)
+        self.requests: Kept[Request] = Kept(128)
         """Trusted text, with its clauses."""
         self.denials: Kept[Denial] = Kept(64)
         """Refusals by a control, a person or the user's own words, oldest first."""
         self.approvals: KeptMap[str, int] = KeptMap(256)
         """Step number of the latest trusted approval of a call, by call id (empty: of whatever came before)."""
-        self.runs: Kept[Run] = Kept(128)
+        self.runs: Kept[Run] = Kept(128, forgettable=True)
         """Runs of tests, builds and linters whose answer has come."""
         self.thoughts: Kept[Step] = Kept(6, forgettable=True)
         """The latest reasoning and messages of the agent."""
@@ -230,7 +230,6 @@ class Indexes:
             self.requests,
             self.denials,
             self.approvals,
-            self.runs,
             self.secrets,
             self.reads,
             self.written,

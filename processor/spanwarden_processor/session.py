@@ -92,6 +92,7 @@ class Session(Indexes):
 
     def _request(self, step: Step) -> None:
         kept = excerpt(step, limit=MAX_REQUEST)
+        self.overlooked = self.overlooked or kept is not step
         request = Request(kept)
         self.requests.add(request)
         forbids, follows = marks_of(kept.text)

@@ -16,6 +16,7 @@ _WORD: Final = r"(?:[A-Za-z0-9_./:,@%+~*?^=-]++|'[^'\n]*'|\"[^\"$`\\!\n]*\")++"
 _NOWHERE: Final = r"(?:[12&]?>>? ?/dev/null|2>&1)(?=[\s|;&]|\Z)"
 _PLAIN: Final = re.compile(rf"(?>[ \t]++|{_NOWHERE}|{_WORD}|&&|\|\|?|;)++\Z")
 _TOKEN: Final = re.compile(rf"{_NOWHERE}|({_WORD})|(&&|\|\|?|;)")
+_SEPARATOR: Final = re.compile(r"(&&|\|\|?|;)")
 _QUOTED: Final = re.compile(r"'([^']*)'|\"([^\"]*)\"")
 _GRAMMAR: Final = word_set(
     "if for while until case select function time then do done fi alias unalias export declare local typeset readonly "
@@ -36,6 +37,8 @@ def plain_commands(text: str) -> list[PlainCommand] | None:
     """The commands of `text`, or None where it takes a grammar to read it."""
     if len(text) > MAX_CHARACTERS or _PLAIN.match(text) is None:
         return None
+    if "'" not in text and '"' not in text and ">" not in text:
+        return _by_blanks(text)
     commands: list[PlainCommand] = []
     words: list[re.Match[str]] = []
     separator = ""
@@ -46,8 +49,22 @@ def plain_commands(text: str) -> list[PlainCommand] | None:
             commands += _command(text, words, separator)
             words, separator = [], token[2]
     commands += _command(text, words, separator)
-    is_grammar = any(each.argv[0] in _GRAMMAR or "=" in each.argv[0] for each in commands)
-    return None if is_grammar else commands
+    return None if _take_grammar(commands) else commands
+
+
+def _by_blanks(text: str) -> list[PlainCommand] | None:
+    """The commands of a text without quotes and redirections."""
+    pieces = _SEPARATOR.split(text)
+    commands = [
+        PlainCommand(tuple(words), piece.strip(), index > 0 and pieces[index - 1] == "|")
+        for index, piece in enumerate(pieces)
+        if not index % 2 and (words := piece.split())
+    ]
+    return None if _take_grammar(commands) else commands
+
+
+def _take_grammar(commands: list[PlainCommand]) -> bool:
+    return any(each.argv[0] in _GRAMMAR or "=" in each.argv[0] for each in commands)
 
 
 def _command(text: str, words: list[re.Match[str]], separator: str) -> list[PlainCommand]:

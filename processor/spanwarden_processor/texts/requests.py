@@ -79,6 +79,7 @@ def clauses_of(text: str) -> tuple[Clause, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=64)
 def marks_of(text: str) -> tuple[bool, bool]:
     """Whether trusted text may forbid something, and whether it may tell to follow another text."""
     marks = _marks().found_in(text)
