@@ -26,7 +26,7 @@ from spanwarden_processor.exporters import Exporter
 from spanwarden_processor.exporters.file import FileExporter
 from spanwarden_processor.exporters.otlp_grpc import OtlpGrpcExporter
 from spanwarden_processor.forward import Forwarder
-from spanwarden_processor.otlp.isolate import isolate
+from spanwarden_processor.otlp.isolate import isolate, parses
 from spanwarden_processor.otlp.slices import span_count, span_keys
 from spanwarden_processor.otlp.split import without_spans
 from spanwarden_processor.receive import otlp_grpc
@@ -133,8 +133,8 @@ def _receiver(settings: Settings, parts: _Parts) -> otlp_grpc.TraceReceiver:
         if not pieces:
             return
         if pieces[0] is not request:
-            readable = span_count(request) - span_count(b"".join(pieces[1:]))
-            parts.counters.add("receiver_unreadable_spans", span_count(request) - readable)
+            unreadable = sum(span_count(piece) for piece in pieces if not parses(piece))
+            parts.counters.add("receiver_unreadable_spans", unreadable)
         parts.spool.put([Incoming(piece, span_keys(piece, parts.spool.seed)) for piece in pieces])
 
     return otlp_grpc.TraceReceiver(keep, otlp_grpc.InFlight(settings.max_in_flight_bytes), parts.counters)

@@ -128,6 +128,16 @@ def test_a_span_of_thirty_megabytes_arrives_whole(processor: ProcessorProcess, s
     assert sink.wait_for(lambda: sink.requests == [request])
 
 
+def test_a_span_that_cannot_be_read_arrives_as_it_came_and_is_counted(processor: ProcessorProcess, sink: Sink) -> None:
+    broken = plain_request(9, "broken-text").replace(b"broken-text", b"broken\xff\xfftxt")
+    before = processor.metrics()["spanwarden_receiver_unreadable_spans_total"]
+
+    send(processor, broken)
+
+    assert sink.wait_for(lambda: b"broken\xff\xfftxt" in b"".join(sink.requests))
+    assert processor.metrics()["spanwarden_receiver_unreadable_spans_total"] == before + 1
+
+
 def test_the_ledger_accounts_for_every_span(processor: ProcessorProcess, sink: Sink) -> None:
     send(processor, plain_request(8))
     assert sink.wait_for(lambda: bool(sink.requests))

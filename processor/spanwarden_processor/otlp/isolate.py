@@ -53,7 +53,7 @@ def _apart(request: bytes, slices: Sequence[SpanSlice]) -> list[bytes]:
     if len(bad) == len(slices):
         return pieces
     good = without_spans(request, bad)
-    if not _parses(good):
+    if not parses(good):
         raise NotOtlp("no ExportTraceServiceRequest: what stands beside its spans cannot be read")
     return [good, *pieces]
 
@@ -64,10 +64,10 @@ def _under_broken_shells(request: bytes, slices: Sequence[SpanSlice]) -> set[int
     for part in slices:
         if part.resource.start not in broken:
             resource = length_delimited(RESOURCE_SPANS, shell(request, part.resource, SCOPE_SPANS))
-            broken[part.resource.start] = not _parses(resource)
+            broken[part.resource.start] = not parses(resource)
         if part.scope.start not in broken:
             scope = length_delimited(SCOPE_SPANS, shell(request, part.scope, SPANS))
-            broken[part.scope.start] = not _parses(length_delimited(RESOURCE_SPANS, scope))
+            broken[part.scope.start] = not parses(length_delimited(RESOURCE_SPANS, scope))
     return {part.frame.start for part in slices if broken[part.resource.start] or broken[part.scope.start]}
 
 
@@ -90,10 +90,11 @@ def _bad_pieces(request: bytes, bad: Sequence[SpanSlice], hopeless: set[int]) ->
 def _span_parses(request: bytes, span: Frame) -> bool:
     # Wrapped as in its request: the runtime limits how deep messages nest, counted from the outermost.
     field = request[span.field : span.end]
-    return _parses(length_delimited(RESOURCE_SPANS, length_delimited(SCOPE_SPANS, field)))
+    return parses(length_delimited(RESOURCE_SPANS, length_delimited(SCOPE_SPANS, field)))
 
 
-def _parses(request: bytes) -> bool:
+def parses(request: bytes) -> bool:
+    """Whether every message of a request can be read."""
     try:
         ExportTraceServiceRequest.FromString(request)
     except DecodeError:
