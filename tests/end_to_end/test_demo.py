@@ -157,6 +157,8 @@ def test_a_data_directory_that_cannot_be_made_is_said_in_one_line(tmp_path: Path
 def test_a_stopped_demo_leaves_nothing_behind(tmp_path: Path, number: signal.Signals, code: int) -> None:
     temporary = tmp_path / "tmp"
     temporary.mkdir()
+    # A shell starts what it puts in the background with SIGINT ignored, and that is inherited: this is about Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command(tmp_path / "data"),
         stdout=subprocess.DEVNULL,
