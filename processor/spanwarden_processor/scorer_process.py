@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
+from spanwarden_processor.allocator import collect_rarely
 from spanwarden_processor.types import Scored
 
 READY = "ready"
@@ -55,6 +56,7 @@ def run(pipe: Connection, build: BuildScorer, known_sessions: Sequence[str]) -> 
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)  # a terminal signals the whole group; the owner decides when to end
     functions = build(known_sessions)
+    collect_rarely()
     try:
         pipe.send(READY)
         while True:

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from spanwarden_processor import data_directory
 from spanwarden_processor.admin import AdminServer, Probes
-from spanwarden_processor.allocator import keep_large_blocks
+from spanwarden_processor.allocator import collect_rarely, keep_large_blocks
 from spanwarden_processor.build import build_scorer, mark_failed
 from spanwarden_processor.config import Address, Settings
 from spanwarden_processor.exporters import Exporter
@@ -67,6 +67,7 @@ def serve(settings: Settings, stopping: threading.Event, when_ready: Callable[[L
         RuntimeError: a part ended by itself. Everything acknowledged is on disk, and the next start goes on with it.
     """
     keep_large_blocks()
+    collect_rarely()
     with ExitStack() as stack:
         stack.enter_context(data_directory.owned(settings.data_dir))
         parts = stack.enter_context(_running(settings))
