@@ -11,8 +11,10 @@ import binascii
 import hashlib
 import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Final, NamedTuple
 
@@ -30,6 +32,11 @@ class Secret(NamedTuple):
     start: int
     end: int
 
+
+_PIECE: Final = 8
+"""Characters of a secret that are too many to be there by chance."""
+_WORD: Final = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
+_MAX_INFLATED: Final = 65_536
 
 VENDOR_FORMS: Final[dict[str, str]] = {
     "private_key": r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----",
@@ -123,7 +130,7 @@ def redact(text: str, key: bytes, known: Collection[str] = ()) -> str:
     from them without the key. A base64 run that decodes to a secret is replaced as a whole. `known` are values that
     are secret though their form does not show it.
     """
-    found = [*_candidates(text), *_encoded(text), *_occurrences(text, known)]
+    found = [*_candidates(text), *_encoded(text), *_occurrences(text, known), *_disguised(text, known)]
     pieces: list[str] = []
     position = 0
     for secret in _without_overlaps(found):
@@ -272,6 +279,31 @@ def _occurrences(text: str, values: Collection[str]) -> Iterator[Secret]:
         while start >= 0:
             yield Secret("known", value, start, start + len(value))
             start = text.find(value, start + len(value))
+
+
+def _disguised(text: str, values: Collection[str]) -> Iterator[Secret]:
+    """Words that hold a known secret in another form: in hex, base64 or gzip, backwards, or a piece of it."""
+    long = [value for value in values if len(value) >= 2 * _PIECE]
+    for word in _WORD.finditer(text) if long else ():
+        readings = _readings(word[0])
+        for value in long:
+            pieces = {value[at : at + _PIECE] for at in range(len(value) - _PIECE + 1)}
+            if value not in word[0] and any(piece in reading for reading in readings for piece in pieces):
+                yield Secret("known", value, word.start(), word.end())
+                break
+
+
+def _readings(word: str) -> list[str]:
+    readings = [word, word[::-1]]
+    with suppress(ValueError):
+        readings.append(bytes.fromhex(word[: len(word) // 2 * 2]).decode("latin-1"))
+    with suppress(ValueError):
+        body = word.rstrip("=").replace("-", "+").replace("_", "/")
+        decoded = base64.b64decode(body[: len(body) // 4 * 4])
+        readings.append(decoded.decode("latin-1"))
+        with suppress(zlib.error):
+            readings.append(zlib.decompressobj(wbits=47).decompress(decoded, _MAX_INFLATED).decode("latin-1"))
+    return readings
 
 
 def _without_overlaps(found: Collection[Secret] | Iterator[Secret]) -> list[Secret]:

