@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-import zlib
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 from urllib.parse import unquote
@@ -14,7 +11,7 @@ from spanwarden_processor.effects.effect import Effect
 from spanwarden_processor.effects.flow import ENVIRONMENT
 from spanwarden_processor.effects.paths import host_of
 from spanwarden_processor.indexes import KnownSecret
-from spanwarden_processor.secrets import find_secrets, is_private_file
+from spanwarden_processor.secrets import find_secrets, inflated, is_private_file, unbase64
 from spanwarden_processor.session import Session
 from spanwarden_processor.types import Step
 
@@ -23,7 +20,6 @@ _HEX_RUN: Final = re.compile(
     r"(?:[0-9a-fA-F]{2}){8,32768}|(?:\\?x[0-9a-fA-F]{2}){8,8192}|(?:[0-9a-fA-F]{2}[:\s]){8,8192}"
 )
 _MAX_RUNS: Final = 48
-_MAX_INFLATED: Final = 65_536
 _NEEDLE: Final = 48
 _MIN_LINE: Final = 20
 _MAX_NEEDLES: Final = 40
@@ -68,31 +64,15 @@ def views_of(text: str) -> Iterator[tuple[str, str]]:
         yield unquote(text), "URL-encoded"
     yield text[::-1], "reversed"
     for run in list(_RUN.finditer(text))[:_MAX_RUNS]:
-        decoded = _unbase64(run[0])
+        decoded = unbase64(run[0])
         if decoded[:2] == b"\x1f\x8b" or decoded[:1] == b"\x78":
-            decoded = _inflated(decoded)
+            decoded = inflated(decoded)
             yield decoded.decode("utf-8", "replace"), "compressed and base64-encoded"
         elif decoded:
             yield decoded.decode("utf-8", "replace"), "base64-encoded"
     for run in list(_HEX_RUN.finditer(text))[:_MAX_RUNS]:
         digits = re.sub(r"[^0-9a-fA-F]", "", run[0].replace("\\x", ""))
         yield bytes.fromhex(digits[: len(digits) // 2 * 2]).decode("utf-8", "replace"), "hex-encoded"
-
-
-def _unbase64(run: str) -> bytes:
-    body = run.rstrip("=").replace("-", "+").replace("_", "/")
-    body = body[:-1] if len(body) % 4 == 1 else body
-    try:
-        return base64.b64decode(body + "=" * (-len(body) % 4))
-    except (binascii.Error, ValueError):
-        return b""
-
-
-def _inflated(data: bytes) -> bytes:
-    try:
-        return zlib.decompressobj(wbits=47).decompress(data, _MAX_INFLATED)
-    except zlib.error:
-        return data
 
 
 def _files(session: Session, effect: Effect) -> Iterator[Leak]:

@@ -264,13 +264,28 @@ def _encoded(text: str) -> Iterator[Secret]:
 
 def decode_base64(run: str) -> str:
     """The readable text that `run` encodes in base64 (either alphabet, padded or not), or an empty string."""
-    body = run.rstrip("=").replace("-", "+").replace("_", "/")
-    if len(body) % 4 == 1:
-        body = body[:-1]
     try:
-        return base64.b64decode(body + "=" * (-len(body) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError):
+        return unbase64(run).decode()
+    except UnicodeDecodeError:
         return ""
+
+
+def unbase64(run: str) -> bytes:
+    """What `run` encodes in base64 (either alphabet, padded or not, cut or not), or nothing."""
+    body = run.rstrip("=").replace("-", "+").replace("_", "/")
+    body = body[:-1] if len(body) % 4 == 1 else body
+    try:
+        return base64.b64decode(body + "=" * (-len(body) % 4))
+    except (binascii.Error, ValueError):
+        return b""
+
+
+def inflated(data: bytes) -> bytes:
+    """The beginning of what was compressed with gzip or zlib; other data as it is."""
+    try:
+        return zlib.decompressobj(wbits=47).decompress(data, _MAX_INFLATED)
+    except zlib.error:
+        return data
 
 
 def _occurrences(text: str, values: Collection[str]) -> Iterator[Secret]:
@@ -297,12 +312,8 @@ def _readings(word: str) -> list[str]:
     readings = [word, word[::-1]]
     with suppress(ValueError):
         readings.append(bytes.fromhex(word[: len(word) // 2 * 2]).decode("latin-1"))
-    with suppress(ValueError):
-        body = word.rstrip("=").replace("-", "+").replace("_", "/")
-        decoded = base64.b64decode(body[: len(body) // 4 * 4])
-        readings.append(decoded.decode("latin-1"))
-        with suppress(zlib.error):
-            readings.append(zlib.decompressobj(wbits=47).decompress(decoded, _MAX_INFLATED).decode("latin-1"))
+    decoded = unbase64(word)
+    readings += [decoded.decode("latin-1"), inflated(decoded).decode("latin-1")]
     return readings
 
 
