@@ -16,6 +16,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationSc
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
+from spanwarden_processor.otlp.decode import python_value
+
 TRACE_ID = bytes.fromhex("0af7651916cd43dd8448eb211c80319c")
 START_NS = 1_760_000_000_000_000_000
 SCOPE = "spanwarden.instrumentation.openai"
@@ -166,7 +168,7 @@ def attributes_of(message: Any) -> dict[str, Any]:
     keys = [pair.key for pair in message.attributes]
     if len(keys) != len(set(keys)):
         raise AssertionError(f"a key stands twice: {keys}")
-    return {pair.key: _python(pair.value) for pair in message.attributes}
+    return {pair.key: python_value(pair.value) for pair in message.attributes}
 
 
 def key_values(attributes: Mapping[str, Any]) -> Iterable[KeyValue]:
@@ -199,15 +201,3 @@ def any_value(value: Any) -> AnyValue:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
-
-
-def _python(value: AnyValue) -> Any:
-    match value.WhichOneof("value"):
-        case None:
-            return None
-        case "array_value":
-            return [_python(item) for item in value.array_value.values]
-        case "kvlist_value":
-            return {pair.key: _python(pair.value) for pair in value.kvlist_value.values}
-        case kind:
-            return getattr(value, kind)

@@ -52,13 +52,13 @@ def test_a_missing_key_is_missing() -> None:
 def test_a_span_that_does_not_parse_is_none_and_its_neighbours_are_read() -> None:
     data = request_for(span("broken", {}), span("whole", {})).replace(b"broken", b"\xff" * 6)
 
-    assert [each and each.name for each in read(data, span_slices(data))] == [None, "whole"]
+    assert [(at, each and each.name) for at, each in read(data, span_slices(data), (0, 1))] == [(0, None), (1, "whole")]
 
 
 def test_spans_of_a_resource_that_does_not_parse_are_none() -> None:
     data = request_for(span("a", {}), span("b", {}), service="broken").replace(b"broken", b"\xff" * 6)
 
-    assert list(read(data, span_slices(data))) == [None, None]
+    assert list(read(data, span_slices(data), (0, 1))) == [(0, None), (1, None)]
 
 
 @given(requests())

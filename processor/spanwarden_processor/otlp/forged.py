@@ -47,7 +47,7 @@ def forged(request: bytes, slices: Sequence[SpanSlice]) -> Forged:
 def _names_verdict_scope(request: bytes, slices: Sequence[SpanSlice]) -> bool:
     """Whether our scope's name stands anywhere beside the spans of a ScopeSpans. Spans, the most of it, are skipped."""
     position, scope_end = 0, 0
-    for _, _, span, scope, _ in slices:
+    for span, scope, _ in slices:
         if scope.end != scope_end:
             if request.find(VERDICT_SCOPE, position, scope_end) >= 0:
                 return True
@@ -73,7 +73,7 @@ def _is_verdict_scope(request: bytes, scope: Frame) -> bool:
 
 def _attributes(request: bytes, slices: Sequence[SpanSlice], gone: frozenset[int]) -> Iterator[Change]:
     seen: set[int] = set()
-    for index, (_, _, span, scope, resource) in enumerate(slices):
+    for index, (span, scope, resource) in enumerate(slices):
         if index in gone:
             continue
         if resource.start not in seen:

@@ -62,11 +62,13 @@ def length_delimited(number: int, content: bytes) -> bytes:
 def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
     """The number that begins at `position`, and where it ends."""
     value = shift = 0
-    for at in range(position, min(end, position + _VARINT_BYTES_MAX)):
-        byte = data[at]
-        value |= (byte & 127) << shift
+    limit = min(end, position + _VARINT_BYTES_MAX)
+    while position < limit:
+        byte = data[position]
+        position += 1
         if byte < 128:
-            return value, at + 1
+            return value | byte << shift, position
+        value |= (byte & 127) << shift
         shift += 7
     raise MalformedWire("a number that does not end")
 
