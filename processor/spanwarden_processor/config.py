@@ -40,7 +40,7 @@ class Settings(BaseModel):
     """Where OTLP/gRPC is received."""
     admin: Address | None = Address("127.0.0.1", 8889)
     """Where /metrics, /healthz and /readyz answer; `none` for nowhere."""
-    data_dir: Path = Path("~/.local/share/spanwarden")
+    data_dir: Annotated[Path, Field(validate_default=True)] = Path("~/.local/share/spanwarden")
     """What must survive a restart: the spool and the findings."""
     spool_bytes: Annotated[int, Field(ge=2 * MIB)] = 2048 * MIB
     """Disk set aside for spans that are not yet delivered. Intake stops at 70 % of it."""

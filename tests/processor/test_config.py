@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spanwarden_processor.config import Address, load, parse_address
+from spanwarden_processor.config import Address, default_data_dir, load, parse_address
 from spanwarden_processor.errors import ConfigurationError
 
 BACKEND = {"forward": "http://127.0.0.1:14317"}
@@ -33,6 +33,13 @@ def test_a_file_may_name_variables_with_defaults(tmp_path: Path) -> None:
 
     assert settings.forward == "http://jaeger:4317"
     assert settings.listen == Address("127.0.0.1", 5000)
+
+
+def test_without_a_directory_the_data_are_in_the_home_directory_where_verdicts_looks() -> None:
+    settings = load(BACKEND, environment={})
+
+    assert settings.data_dir == Path.home() / ".local/share/spanwarden"
+    assert settings.data_dir == default_data_dir({})
 
 
 def test_admin_can_be_switched_off() -> None:
