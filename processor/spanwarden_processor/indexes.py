@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
@@ -29,17 +28,34 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Value]):
-    """A list of at most `limit` values that forgets its oldest, and says so unless they are `forgettable`."""
+class Memory:
+    """What the indexes of one session have in common: whether one of them had to forget something."""
 
-    def __init__(self, limit: int, *, forgettable: bool = False) -> None:
-        self._values: deque[Value] = deque(maxlen=limit)
-        self._forgettable = forgettable
+    __slots__ = ("forgot",)
+
+    def __init__(self) -> None:
         self.forgot = False
+
+
+class Kept(Generic[Value]):
+    """A list of at most `limit` values that forgets its oldest, and tells `memory` of it, if there is one.
+
+    As small as can be while it is empty: a session has many, and most stay so.
+    """
+
+    __slots__ = ("_limit", "_memory", "_values")
+
+    def __init__(self, limit: int, memory: Memory | None = None) -> None:
+        self._values: list[Value] = []
+        self._limit = limit
+        self._memory = memory
 
     def add(self, value: Value) -> None:
         """Keep `value`."""
-        self.forgot = self.forgot or (not self._forgettable and len(self._values) == self._values.maxlen)
+        if len(self._values) == self._limit:
+            del self._values[0]
+            if self._memory is not None:
+                self._memory.forgot = True
         self._values.append(value)
 
     def __iter__(self) -> Iterator[Value]:
@@ -53,17 +69,19 @@ class Kept(Generic[Value]):
 
 
 class KeptMap(dict[Key, Value]):
-    """A map of at most `limit` entries that forgets the one that was added first, and says so."""
+    """A map of at most `limit` entries that forgets the one that was added first, and tells `memory` of it."""
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("_limit", "_memory")
+
+    def __init__(self, limit: int, memory: Memory) -> None:
         super().__init__()
         self._limit = limit
-        self.forgot = False
+        self._memory = memory
 
     def __setitem__(self, key: Key, value: Value) -> None:
         if len(self) >= self._limit and key not in self:
             del self[next(iter(self))]
-            self.forgot = True
+            self._memory.forgot = True
         super().__setitem__(key, value)
 
     def take(self, key: Key) -> Value | None:
@@ -172,78 +190,59 @@ class Indexes:
 
     def __init__(self) -> None:
         """Start with nothing."""
+        self._memory = memory = Memory()
         self.steps_admitted = 0
         self.overlooked = False
         """Whether a step was too long or too strange to be read as a whole."""
         self.reasoning_seen = False
         """Whether any reasoning that can be read was shown."""
-        self.requests: Kept[Request] = Kept(128)
+        self.requests: Kept[Request] = Kept(128, memory)
         """Trusted text, with its clauses."""
-        self.denials: Kept[Denial] = Kept(64)
+        self.denials: Kept[Denial] = Kept(64, memory)
         """Refusals by a control, a person or the user's own words, oldest first."""
-        self.approvals: KeptMap[str, int] = KeptMap(256)
+        self.approvals: KeptMap[str, int] = KeptMap(256, memory)
         """Step number of the latest trusted approval of a call, by call id (empty: of whatever came before)."""
-        self.runs: Kept[Run] = Kept(128, forgettable=True)
+        self.runs: Kept[Run] = Kept(128)
         """Runs of tests, builds and linters whose answer has come."""
-        self.thoughts: Kept[Step] = Kept(6, forgettable=True)
+        self.thoughts: Kept[Step] = Kept(6)
         """The latest reasoning and messages of the agent."""
-        self.secrets: KeptMap[str, KnownSecret] = KeptMap(128)
+        self.secrets: KeptMap[str, KnownSecret] = KeptMap(128, memory)
         """Secrets that tool answers, or the user, have shown, by their value."""
-        self.reads: KeptMap[str, int] = KeptMap(2048)
+        self.reads: KeptMap[str, int] = KeptMap(2048, memory)
         """Files that the agent has read, by normal path, with the number of the step."""
-        self.written: KeptMap[str, Written] = KeptMap(2048)
+        self.written: KeptMap[str, Written] = KeptMap(2048, memory)
         """Files that the agent has written, by normal path."""
-        self.assertions: KeptMap[str, tuple[str, ...]] = KeptMap(128)
+        self.assertions: KeptMap[str, tuple[str, ...]] = KeptMap(128, memory)
         """What test files claim, by normal path: the lines that the agent has read."""
-        self.listings: Kept[str] = Kept(32, forgettable=True)
+        self.listings: Kept[str] = Kept(32)
         """The beginnings of listings and test reports: which files there were before the agent wrote any."""
-        self.pieces: KeptMap[tuple[str, str], frozenset[tuple[int, int]]] = KeptMap(128)
+        self.pieces: KeptMap[tuple[str, str], frozenset[tuple[int, int]]] = KeptMap(128, memory)
         """By host and secret: which parts of the secret were sent there (from, to)."""
-        self.tainted: KeptMap[str, tuple[str, ...]] = KeptMap(512)
+        self.tainted: KeptMap[str, tuple[str, ...]] = KeptMap(512, memory)
         """Files that hold what was copied from others, by normal path, with those others."""
-        self.injections: Kept[Injected] = Kept(32)
+        self.injections: Kept[Injected] = Kept(32, memory)
         """Instructions to the model that tool answers brought, oldest first."""
-        self.attempts: KeptMap[tuple[str, str], Attempt] = KeptMap(512)
+        self.attempts: KeptMap[tuple[str, str], Attempt] = KeptMap(512, memory)
         """By verb and target: what was tried last, and whether it worked."""
-        self.commands: KeptMap[str, int] = KeptMap(1024)
+        self.commands: KeptMap[str, int] = KeptMap(1024, memory)
         """Command lines that were run, shortened, with the number of the latest step."""
         self.calls = 0
         """How many tool calls there were."""
         self.branch = ""
         """The git branch that the agent is on, as far as its commands and their answers tell."""
-        self.remotes: KeptMap[str, str] = KeptMap(32)
+        self.remotes: KeptMap[str, str] = KeptMap(32, memory)
         """Git remotes that the agent added or changed, with their addresses."""
-        self.names: KeptMap[str, str] = KeptMap(64)
+        self.names: KeptMap[str, str] = KeptMap(64, memory)
         """Aliases and copies of programs, by name, with what they stand for."""
-        self.followed: KeptMap[str, int] = KeptMap(512)
+        self.followed: KeptMap[str, int] = KeptMap(512, memory)
         """What the user told the agent to follow: paths and addresses."""
-        self.scripts: KeptMap[str, str] = KeptMap(64)
-        self.pending: KeptMap[str, Call] = KeptMap(512)
-        self.early: KeptMap[str, Step] = KeptMap(64)
+        self.scripts: KeptMap[str, str] = KeptMap(64, memory)
+        self.pending: KeptMap[str, Call] = KeptMap(512, memory)
+        self.early: KeptMap[str, Step] = KeptMap(64, memory)
         self.latest: Call | None = None
         """The call that was admitted last, with its effects."""
 
     @property
     def evicted(self) -> bool:
         """True once an index had to forget something that a rule might have needed, or a step was not read whole."""
-        indexes = (
-            self.requests,
-            self.denials,
-            self.approvals,
-            self.secrets,
-            self.reads,
-            self.written,
-            self.assertions,
-            self.pieces,
-            self.tainted,
-            self.injections,
-            self.attempts,
-            self.commands,
-            self.remotes,
-            self.names,
-            self.followed,
-            self.scripts,
-            self.pending,
-            self.early,
-        )
-        return self.overlooked or any(index.forgot for index in indexes)
+        return self.overlooked or self._memory.forgot

@@ -9,16 +9,16 @@ from __future__ import annotations
 import itertools
 import re
 import string
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import hyperscan
 
-_BLANKS: Final = str.maketrans(
-    {sign: " " for sign in string.punctuation if sign not in "'-_"} | {"\u2019": "'", "\u2013": " ", "\u2014": " "}
-)
+_BETWEEN_WORDS: Final = "".join(sign for sign in string.punctuation if sign not in "'-_") + string.whitespace
+_BLANKS: Final = bytes.maketrans(_BETWEEN_WORDS.encode(), b" " * len(_BETWEEN_WORDS))
 """What stands between words becomes a blank."""
-
+_TYPOGRAPHIC: Final = str.maketrans({"\u2019": "'", **dict.fromkeys("\u2013\u2014\u201c\u201d\u201e\u00ab\u00bb", " ")})
 
 _BEFORE_HINT: Final = 120
 _MAX_HINTS: Final = 32
@@ -27,7 +27,9 @@ _MAX_HINTS: Final = 32
 class PatternSet:
     """A compiled set of named patterns. Not for use from several threads at once (one scratch space)."""
 
-    def __init__(self, patterns: Mapping[str, str], *, words: bool = False, loose: bool = True) -> None:
+    def __init__(
+        self, patterns: Mapping[str, str], *, words: bool = False, loose: bool = True, each: bool = False
+    ) -> None:
         r"""Compile `patterns` (name -> expression in Hyperscan's syntax), all without regard to ASCII case.
 
         While `loose`, gaps such as `.{0,40}` count as of any length, which is many times faster to compile: what is
@@ -35,11 +37,14 @@ class PatternSet:
 
         With `words`, a text is scanned in lower case with one blank between words, and `\b` is such a blank: word
         boundaries then hold in every script, at a hundredth of what Hyperscan's own Unicode mode takes to compile.
+
+        With `each`, every occurrence is told and not only the first, as `found_in_each` needs it.
         """
         self._names = tuple(patterns)
         self._words = words
         self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        flags = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_MULTILINE
+        flags = hyperscan.HS_FLAG_CASELESS | hyperscan.HS_FLAG_MULTILINE
+        flags |= 0 if each else hyperscan.HS_FLAG_SINGLEMATCH
         expressions = [pattern.replace(r"\b", " ") if words else pattern for pattern in patterns.values()]
         if loose:
             expressions = [_loosened(expression) for expression in expressions]
@@ -52,14 +57,29 @@ class PatternSet:
 
     def found_in(self, text: str) -> list[str]:
         """Names of the patterns that occur in `text`, each once, in the order of the set."""
-        found: list[int] = []
+        found: set[int] = set()
 
         def note(index: int, _start: int, _end: int, _flags: int, _context: object) -> None:
-            found.append(index)
+            found.add(index)
 
-        scanned = _words_of(text) if self._words else text
-        self._database.scan(scanned.encode("utf-8", "replace"), match_event_handler=note)
+        scanned = _words_of(text) if self._words else text.encode("utf-8", "replace")
+        self._database.scan(scanned, match_event_handler=note)
         return [self._names[index] for index in sorted(found)] if found else []
+
+    def found_in_each(self, texts: Sequence[str]) -> list[set[str]]:
+        """The names of the patterns that occur in each of `texts`: one pass over all, and none reaches into the next.
+
+        Needs `words` and `each`; no pattern may match a line break.
+        """
+        pieces = [_words_of(text) for text in texts]
+        ends = list(itertools.accumulate(len(piece) + 1 for piece in pieces))
+        found: list[set[str]] = [set() for _ in texts]
+
+        def note(index: int, _start: int, end: int, _flags: int, _context: object) -> None:
+            found[bisect_left(ends, end)].add(self._names[index])
+
+        self._database.scan(b"\n".join(pieces), match_event_handler=note)
+        return found
 
 
 class Expressions:
@@ -116,5 +136,7 @@ def _loosened(pattern: str) -> str:
     return re.sub(r"(?<!\\)\{0,\d+\}", "*", pattern)
 
 
-def _words_of(text: str) -> str:
-    return f" {' '.join(text.lower().translate(_BLANKS).split())} "
+def _words_of(text: str) -> bytes:
+    lower = text.lower()
+    lower = lower if lower.isascii() else " ".join(lower.translate(_TYPOGRAPHIC).split())
+    return b" %b " % b" ".join(lower.encode("utf-8", "replace").translate(_BLANKS).split())

@@ -31,7 +31,7 @@ from spanwarden_processor.texts.checks import assertions_in, check_file
 from spanwarden_processor.texts.denials import MAX_ANSWER, MAX_FETCHED, MAX_READ, refusal_in
 from spanwarden_processor.texts.injections import injections_in
 from spanwarden_processor.texts.outcomes import answer_says, check_of, failure_quote, outcome_of
-from spanwarden_processor.texts.requests import marks_of, objects_in, says_follow
+from spanwarden_processor.texts.requests import marks_of, objects_in
 from spanwarden_processor.types import Step
 
 _CONTENT_VERBS: Final = frozenset({"read", "fetch"})
@@ -99,7 +99,7 @@ class Session(Indexes):
         for clause in request.clauses if forbids or follows else ():
             if clause.forbids and not clause.conditional and clause.acts:
                 self.denials.add(Denial("user", clause.text[:240], excerpt(step, clause.text), None, clause))
-            if clause.objects and says_follow(clause.text):
+            if clause.follows:
                 for name in clause.objects[:8]:
                     self.followed[name] = self.followed[normal_path(name)] = step.number
         self._secrets_in(step, "the user")
