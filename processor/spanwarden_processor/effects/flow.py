@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, TypedDict, Unpack
+from typing import Final
 
 from spanwarden_processor.effects.command import Command
 from spanwarden_processor.effects.effect import MAX_DATA, MAX_QUOTE, Effect, Verb, short_quote
@@ -53,30 +53,23 @@ _RAISING: Final = frozenset({"sudo", "doas", "pkexec", "su"})
 _MAX_ANCESTORS: Final = 48
 
 
-class Details(TypedDict, total=False):
-    """What is known of an effect beyond its verb and target; see `Effect`."""
-
-    data: str
-    credentials: str
-    sources: tuple[str, ...]
-    flags: Iterable[str]
-
-
-def effect_of(command: Command, verb: Verb, target: str, **details: Unpack[Details]) -> Effect:
+def effect_of(  # noqa: PLR0913 - the parts of an effect
+    command: Command,
+    verb: Verb,
+    target: str,
+    *,
+    data: str = "",
+    credentials: str = "",
+    sources: tuple[str, ...] = (),
+    flags: Iterable[str] = (),
+) -> Effect:
     """An effect of `command`, with its route, its quote, and whether it runs as another user."""
-    raised = ("sudo",) if command.wrappers and not _RAISING.isdisjoint(command.wrappers) else ()
-    route = (*command.wrappers, command.program)
+    wrappers = command.wrappers
+    if wrappers and not _RAISING.isdisjoint(wrappers):
+        flags = (*flags, "sudo")
     quote = command.source if len(command.source) <= MAX_QUOTE else short_quote(command.source, target)
-    return Effect(
-        verb,
-        target,
-        route,
-        quote,
-        details.get("data", "")[:MAX_DATA],
-        credentials=details.get("credentials", ""),
-        sources=details.get("sources", ()),
-        flags=frozenset((*details.get("flags", ()), *raised)),
-    )
+    route = (*wrappers, command.program)
+    return Effect(verb, target, route, quote, data[:MAX_DATA], "", credentials, sources, frozenset(flags))
 
 
 def options_of(command: Command) -> Options:
@@ -98,6 +91,8 @@ def ancestors(command: Command) -> list[Command]:
 
 def sources_of(command: Command) -> tuple[str, ...]:
     """Normal paths of the files whose content flows into `command`; `ENVIRONMENT` for the environment."""
+    if not command.upstream and not command.reads:
+        return ()
     paths = [normal_path(path, command.directory) for path in command.reads]
     for each in ancestors(command):
         paths += (normal_path(path, each.directory) for path in (*each.reads, *operand_paths(each)))

@@ -38,20 +38,9 @@ _PUBLISHERS: Final[dict[str, tuple[str, ...]]] = {
 _DEV_TCP: Final = re.compile(r"/dev/(?:tcp|udp)/([^/]+)/(\d+)")
 
 
-def effects_of_network(command: Command) -> Iterator[Effect]:
-    """What a command sends to other machines or asks of them; nothing for programs that do neither."""
-    program = command.program
-    handler = _handlers().get(program)
-    if handler is not None:
-        yield from handler(command)
-    elif program in _PUBLISHERS and set(_PUBLISHERS[program]) & set(command.argv[1:3]):
-        yield effect_of(command, "publish", f"{program} {command.argv[1]}", data=" ".join(command.argv[2:]))
-    if command.writes or command.appends:
-        yield from _device(command)
-
-
 @cache
-def _handlers() -> Mapping[str, Callable[[Command], Iterator[Effect]]]:
+def network_handlers() -> Mapping[str, Callable[[Command], Iterator[Effect]]]:
+    """By program: what a command sends to other machines or asks of them."""
     programs: dict[Callable[[Command], Iterator[Effect]], str] = {
         curl: "curl",
         wget: "wget",
@@ -65,7 +54,13 @@ def _handlers() -> Mapping[str, Callable[[Command], Iterator[Effect]]]:
         _copy: "scp rsync sftp rclone croc pscp",
         _tunnel: "ngrok cloudflared localtunnel lt bore",
     }
-    return {name: handler for handler, names in programs.items() for name in names.split()}
+    handlers = {name: handler for handler, names in programs.items() for name in names.split()}
+    return {**dict.fromkeys(_PUBLISHERS, _publish), **handlers}
+
+
+def _publish(command: Command) -> Iterator[Effect]:
+    if set(_PUBLISHERS[command.program]) & set(command.argv[1:3]):
+        yield effect_of(command, "publish", f"{command.program} {command.argv[1]}", data=" ".join(command.argv[2:]))
 
 
 def _lookup(command: Command) -> Iterator[Effect]:
@@ -206,7 +201,8 @@ def _forge(command: Command) -> Iterator[Effect]:
             pass
 
 
-def _device(command: Command) -> Iterator[Effect]:
+def sent_to_sockets(command: Command) -> Iterator[Effect]:
+    """What a command writes to the shell's network devices, such as `/dev/tcp/host/port`."""
     for path in (*command.writes, *command.appends):
         found = _DEV_TCP.fullmatch(path)
         if found:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -21,24 +21,23 @@ class Options(NamedTuple):
         return [value for name, value in self.given if name in names]
 
 
-def parse(words: Iterable[str], with_value: frozenset[str]) -> Options:
+def parse(words: Sequence[str], with_value: frozenset[str]) -> Options:
     """Split `words`. Options in `with_value` take the next word or what follows `=`; short ones may be clustered."""
     given: list[tuple[str, str]] = []
     operands: list[str] = []
-    rest = list(words)
-    position = 0
-    while position < len(rest):
-        word = rest[position]
+    position, end = 0, len(words)
+    while position < end:
+        word = words[position]
         position += 1
         if word == "--":
-            operands += rest[position:]
+            operands += words[position:]
             break
-        if not word.startswith("-") or word == "-":
+        if word[:1] != "-" or word == "-":
             operands.append(word)
             continue
         taken, needs_next = _option(word, with_value)
-        if needs_next and position < len(rest):
-            taken[-1] = (taken[-1][0], rest[position])
+        if needs_next and position < end:
+            taken[-1] = (taken[-1][0], words[position])
             position += 1
         given += taken
     return Options(tuple(given), tuple(operands))

@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+from spanwarden_processor.effects.command import Command, Script
+from spanwarden_processor.effects.paths import join
 from spanwarden_processor.effects.words import word_set
+from spanwarden_processor.effects.wrappers import WRAPPING, code_of
 
 MAX_CHARACTERS: Final = 2_048
 
@@ -23,6 +26,10 @@ _GRAMMAR: Final = word_set(
     "coproc let set unset eval source . [ [["
 )
 """Words that make a line more than plain where a command begins."""
+
+
+_DEFINING: Final = WRAPPING | word_set("pushd cp ln mv install")
+"""Programs that run others, or may give another one a new name."""
 
 
 class PlainCommand(NamedTuple):
@@ -50,6 +57,23 @@ def plain_commands(text: str) -> list[PlainCommand] | None:
             words, separator = [], token[2]
     commands += _command(text, words, separator)
     return None if _take_grammar(commands) else commands
+
+
+def plain_script(text: str) -> Script | None:
+    """`text` as a script, or None where it takes a grammar, or where a command runs another or names one anew."""
+    commands: list[Command] = []
+    directory = ""
+    upstream: tuple[Command, ...] = ()
+    for argv, source, piped in plain_commands(text) or ():
+        program = argv[0].rsplit("/", 1)[-1]
+        if program in _DEFINING or (program == "git" and "config" in argv) or code_of(argv) is not None:
+            return None
+        command = Command(argv, source, upstream=upstream if piped else (), directory=directory, program=program)
+        commands.append(command)
+        upstream = (command,)
+        if program == "cd" and len(argv) == 2:
+            directory = join(directory, argv[1])
+    return Script(tuple(commands), {}) if commands else None
 
 
 def _by_blanks(text: str) -> list[PlainCommand] | None:

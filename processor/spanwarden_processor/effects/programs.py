@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
-from typing import Final, get_args
+from functools import cache, lru_cache
+from typing import Final, TypeAlias, get_args
 
 from spanwarden_processor.effects.code import Act, acts_of_other_code, acts_of_python
 from spanwarden_processor.effects.command import Command, Script
@@ -20,10 +20,10 @@ from spanwarden_processor.effects.flow import (
     text_into,
 )
 from spanwarden_processor.effects.git import effects_of_git
-from spanwarden_processor.effects.network import effects_of_network
+from spanwarden_processor.effects.network import network_handlers, sent_to_sockets
 from spanwarden_processor.effects.output import output_of
 from spanwarden_processor.effects.paths import looks_like_path, normal_path
-from spanwarden_processor.effects.services import effects_of_services
+from spanwarden_processor.effects.services import service_handlers
 from spanwarden_processor.effects.shell import read_script
 from spanwarden_processor.effects.words import word_set
 
@@ -32,25 +32,31 @@ _QUIET: Final = word_set(
     "cd echo printf true false test [ pwd ls export alias set : exit return wait sleep date cat head tail grep "
     "sort wc which type command tee sed awk cut tr uniq find rm cp mv mkdir touch chmod base64 xargs env "
     "printenv"
-)
+) | {""}
+_SETTING: Final = frozenset({"export", "unset"})
 _AGENTS: Final = word_set("claude codex gemini aider opencode goose cursor-agent amp qwen crush copilot llm")
 _INSTALLS: Final = frozenset({"install", "i", "add", "ci"})
+
+Handler: TypeAlias = Callable[[Command], Iterator[Effect]]
+"""The effects of the commands of one program."""
 
 
 def effects_of_script(text: str, names: Mapping[str, str]) -> tuple[tuple[Effect, ...], Script]:
     """What a shell text does, and the script that it was read as."""
     script = read_script(text, names)
-    known = {**names, **script.names}
+    known = {**names, **script.names} if script.names else names
     return tuple(effect for command in script.commands for effect in effects_of_command(command, known)), script
 
 
-def effects_of_command(command: Command, names: Mapping[str, str]) -> Iterator[Effect]:
+def effects_of_command(command: Command, names: Mapping[str, str]) -> list[Effect]:
     """What one command does, as far as its words tell."""
-    if command.environment or command.program in {"export", "unset"}:
-        yield from _environment(command)
-    yield from (effect for effect in _own(command, names) if effect.target)
+    effects: list[Effect] = []
+    if command.environment or command.program in _SETTING:
+        effects += _environment(command)
+    effects += [effect for effect in _own(command, names) if effect.target]
     if command.reads or command.writes or command.appends:
-        yield from _redirected(command)
+        effects += _redirected(command)
+    return effects
 
 
 def _own(command: Command, names: Mapping[str, str]) -> Iterator[Effect]:
@@ -59,10 +65,21 @@ def _own(command: Command, names: Mapping[str, str]) -> Iterator[Effect]:
         return
     if command.code:
         yield from _code(command)
-    yield from _run(command)
-    yield from _files(command)
-    yield from effects_of_network(command)
-    yield from effects_of_services(command)
+    if command.program not in _QUIET:
+        yield from _run(command)
+    for path in operand_paths(command):
+        yield effect_of(command, "read", normal_path(path, command.directory))
+    for handler in _handlers_of(command.program):
+        yield from handler(command)
+    if command.writes or command.appends:
+        yield from sent_to_sockets(command)
+
+
+@lru_cache(maxsize=1024)
+def _handlers_of(program: str) -> tuple[Handler, ...]:
+    name = "mkfs" if program.startswith("mkfs.") else program
+    tables = (_file_handlers(), network_handlers(), service_handlers())
+    return tuple(table[name] for table in tables if name in table)
 
 
 def _environment(command: Command) -> Iterator[Effect]:
@@ -75,29 +92,18 @@ def _environment(command: Command) -> Iterator[Effect]:
 
 def _run(command: Command) -> Iterator[Effect]:
     program = command.program
-    if program in _QUIET or not program:
-        return
     words = [word for word in command.argv[1:] if not word.startswith("-")]
     flags = {"agent"} if program in _AGENTS else set[str]()
     if set(words[:2]) & _INSTALLS:
         flags.add("install")
-    path = normal_path(command.argv[0], command.directory)
-    subject = f"{path if '/' in path else program} {words[0] if words else ''}".strip()
+    path = normal_path(command.argv[0], command.directory) if "/" in command.argv[0] else program
+    subject = f"{path} {words[0]}" if words else path
     yield effect_of(command, "run", subject, data=" ".join(command.argv), flags=flags, sources=sources_of(command))
 
 
-def _files(command: Command) -> Iterator[Effect]:
-    for path in operand_paths(command):
-        yield effect_of(command, "read", normal_path(path, command.directory))
-    program = "mkfs" if command.program.startswith("mkfs.") else command.program
-    handler = _handlers().get(program)
-    if handler is not None:
-        yield from handler(command)
-
-
 @cache
-def _handlers() -> Mapping[str, Callable[[Command], Iterator[Effect]]]:
-    programs: dict[Callable[[Command], Iterator[Effect]], str] = {
+def _file_handlers() -> Mapping[str, Handler]:
+    programs: dict[Handler, str] = {
         _delete: "rm rmdir unlink shred trash srm del",
         _find: "find fd",
         _copy: "cp mv ln install",

@@ -23,15 +23,9 @@ SQL_DELETION: Final = re.compile(
 )
 
 
-def effects_of_services(command: Command) -> Iterator[Effect]:
-    """What a command does to services, databases, processes, permissions and machines."""
-    handler = _handlers().get(command.program)
-    if handler is not None:
-        yield from handler(command)
-
-
 @cache
-def _handlers() -> Mapping[str, Callable[[Command], Iterator[Effect]]]:
+def service_handlers() -> Mapping[str, Callable[[Command], Iterator[Effect]]]:
+    """By program: what a command does to services, databases, processes, permissions and machines."""
     programs: dict[Callable[[Command], Iterator[Effect]], str] = {
         _database: "psql mysql mariadb sqlite3 sqlite mongo mongosh redis-cli cqlsh clickhouse-client duckdb",
         _cloud: "aws gcloud az gsutil kubectl oc helm terraform tofu pulumi docker podman heroku flyctl doctl",

@@ -18,7 +18,7 @@ from spanwarden_processor.effects.expansion import MAX_DEPTH, MAX_UPSTREAM, Valu
 from spanwarden_processor.effects.grammar import root_of
 from spanwarden_processor.effects.output import output_of
 from spanwarden_processor.effects.paths import join
-from spanwarden_processor.effects.plain import PlainCommand, plain_commands
+from spanwarden_processor.effects.plain import PlainCommand, plain_commands, plain_script
 from spanwarden_processor.effects.wrappers import SHELLS, code_of, split_words, unwrap
 
 MAX_CHARACTERS: Final = 65_536
@@ -42,7 +42,7 @@ def read_script(text: str, names: Mapping[str, str] | None = None) -> Script:
 
 @lru_cache(maxsize=512)
 def _read_alone(text: str) -> Script:
-    return _Reader({}).read(text)
+    return plain_script(text) or _Reader({}).read(text)
 
 
 class _Redirects(NamedTuple):

@@ -53,7 +53,8 @@ _CONTAINERS: Final = frozenset({"docker", "podman", "nerdctl", "kubectl", "oc", 
 _CONTAINER_VALUES: Final = frozenset(
     {"-u", "-w", "-e", "--user", "--workdir", "--env", "-n", "--namespace", "-c", "-f"}
 )
-_WRAPPING: Final = SHELLS | frozenset(_PREFIXES) | _CONTAINERS | {"su", "runuser", "script", "eval", "watch"}
+WRAPPING: Final = SHELLS | frozenset(_PREFIXES) | _CONTAINERS | {"su", "runuser", "script", "eval", "watch"}
+"""Programs that run what their arguments say."""
 _MAX_LAYERS: Final = 12
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
 
@@ -73,7 +74,7 @@ def unwrap(argv: tuple[str, ...]) -> Unwrapped:
     environment: tuple[tuple[str, str], ...] = ()
     for _ in range(_MAX_LAYERS):
         name = argv[0].rsplit("/", 1)[-1] if argv else ""
-        if name not in _WRAPPING:
+        if name not in WRAPPING:
             break
         script = _script_of(name, argv)
         if script is not None:
