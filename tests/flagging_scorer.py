@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, get_args
 
 from spanwarden_processor.session import Session
-from spanwarden_processor.types import Evidence, Finding, Step
+from spanwarden_processor.types import Evidence, Finding, Step, StepKind
 
 
 def claim(step: Step) -> Finding:
@@ -32,6 +32,7 @@ class Flagging:
     """Claims a finding on every tool call that holds `word`, with the word as evidence."""
 
     version = "1"
+    kinds: Collection[StepKind] = get_args(StepKind)
 
     def __init__(
         self, word: str = "monitor-off", name: str = "flagging", quote: str | None = None, **claim: Any
@@ -53,6 +54,7 @@ class Failing:
 
     name = "failing"
     version = "1"
+    kinds: Collection[StepKind] = get_args(StepKind)
 
     def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
         """Whatever it found before it failed, then the failure."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import FrameType
-from typing import Any
+from typing import Any, get_args
 
 from spanwarden_processor.scorers import Scorer
 from spanwarden_processor.session import Session
-from spanwarden_processor.types import Evidence, Finding, Step
+from spanwarden_processor.types import Evidence, Finding, Step, StepKind
 
 FORBIDDEN = "forbidden-fruit"
 """Stands in every field of a row that no detector may read, and in no step."""
@@ -42,6 +42,7 @@ class ReadsWhatIsForbidden:
 
     name: str = "reads_what_is_forbidden"
     version: str = "1"
+    kinds: Collection[StepKind] = get_args(StepKind)
 
     def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
         seen = chain((session.session_id, session.service), _on_the_stack(), _on_the_heap())
@@ -56,6 +57,7 @@ class FlagsAWord:
     word: str
     name: str = "flags_a_word"
     version: str = "1"
+    kinds: Collection[StepKind] = get_args(StepKind)
 
     def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
         if session.steps_admitted and self.word in step.text:
@@ -68,6 +70,7 @@ class Breaks:
 
     name: str = "breaks"
     version: str = "1"
+    kinds: Collection[StepKind] = get_args(StepKind)
 
     def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
         raise RuntimeError(f"broken at step {step.number} of {session.steps_admitted}")
@@ -80,6 +83,7 @@ class NeverAnswers:
 
     name: str = "never_answers"
     version: str = "1"
+    kinds: Collection[StepKind] = get_args(StepKind)
 
     def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
         while session.steps_admitted:

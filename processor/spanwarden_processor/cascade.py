@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple, get_args
 
 import xxhash
 
@@ -16,7 +16,7 @@ from spanwarden_processor.secrets import redact
 from spanwarden_processor.session import Session
 from spanwarden_processor.severity import severity_of
 from spanwarden_processor.tracked import TrackedSession, worse
-from spanwarden_processor.types import Failure, Finding, JudgedFinding, Status, Step, VerdictLabel
+from spanwarden_processor.types import Failure, Finding, JudgedFinding, Status, Step, StepKind, VerdictLabel
 
 MODERATE: Final = 2
 _log = logging.getLogger(__name__)
@@ -35,8 +35,8 @@ class Cascade:
     """Asks the scorers, in their order. It remembers nothing but which failures were logged."""
 
     def __init__(self, scorers: Sequence[Scorer], settings: ScoringSettings) -> None:
-        """Ask these scorers about every new step."""
-        self._scorers = scorers
+        """Ask these scorers about the new steps of their kinds."""
+        self._scorers = {kind: [each for each in scorers if kind in each.kinds] for kind in get_args(StepKind)}
         self._settings = settings
         self._logged: set[str] = set()
 
@@ -49,6 +49,8 @@ class Cascade:
         for new in sighting.new:
             step = tracked.session.admit(new.step)
             claims = self._ask(tracked.session, step, failures)
+            if not claims:
+                continue
             judged = self._judged(claims, tracked, new, failures)
             room = self._settings.limits.findings_per_session - tracked.findings_count
             tracked.found(new.identity, judged[:room])
@@ -58,12 +60,14 @@ class Cascade:
             tracked.forgot = tracked.session.evicted
         return Outcome(tuple(findings), tuple(failures), dropped)
 
-    def _ask(self, session: Session, step: Step, failures: list[Failure]) -> Iterator[Finding]:
-        for scorer in self._scorers:
+    def _ask(self, session: Session, step: Step, failures: list[Failure]) -> list[Finding]:
+        claims: list[Finding] = []
+        for scorer in self._scorers[step.kind]:
             try:
-                yield from scorer(session, step)
+                claims += scorer(session, step)
             except Exception as error:  # noqa: BLE001 - a detector may fail in any way; it must not take others along
                 failures.append(self._failure(scorer.name, error))
+        return claims
 
     def _judged(
         self, claims: Iterable[Finding], tracked: TrackedSession, new: NewStep, failures: list[Failure]

@@ -43,7 +43,9 @@ def rule(tmp_path: Path) -> Rule:
 def findings(rule: Rule, steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
     settings = ScoringSettings(seed=1, fingerprint_key=b"k" * 16, monitor="spanwarden/0")
     record = request_for(chat_span(list(messages_of(steps[:-1])), *messages_of(steps[-1:])))
-    return [dict(found) for found in Pipeline(rule_scorers((rule,)), settings, ()).score(record, 1).findings]
+    return [
+        dict(found) for found in Pipeline(rule_scorers({"tool_call": (rule,)}), settings, ()).score(record, 1).findings
+    ]
 
 
 def messages_of(steps: list[dict[str, Any]]) -> Iterator[Message]:

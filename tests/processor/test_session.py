@@ -183,7 +183,7 @@ def test_a_broken_rule_silences_no_other() -> None:
         raise ValueError(session.session_id + step.text)
 
     answers: list[Finding | str] = []
-    for scorer in (RuleScorer(broken, "broken"), *rule_scorers()):
+    for scorer in (RuleScorer(broken, "broken", ("tool_call",)), *rule_scorers()):
         try:
             answers += scorer(told.session, step)
         except ValueError:

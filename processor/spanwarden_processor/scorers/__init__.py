@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Protocol
 
 from spanwarden_processor.session import Session
-from spanwarden_processor.types import Finding, Step
+from spanwarden_processor.types import Finding, Step, StepKind
 
 
 class Scorer(Protocol):
@@ -20,6 +20,11 @@ class Scorer(Protocol):
     @property
     def version(self) -> str:
         """Changes whenever its answers may."""
+        ...
+
+    @property
+    def kinds(self) -> Collection[StepKind]:
+        """The kinds of steps that it may have something to say about: it is asked about no others."""
         ...
 
     def __call__(self, session: Session, step: Step) -> Iterator[Finding]:

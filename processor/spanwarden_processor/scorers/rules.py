@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from spanwarden_processor.rules import RULES, VERSION, Rule
 from spanwarden_processor.session import Session
-from spanwarden_processor.types import Finding, Step
+from spanwarden_processor.types import Finding, Step, StepKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,7 @@ class RuleScorer:
 
     rule: Rule
     name: str
+    kinds: Collection[StepKind]
     version: str = VERSION
 
     def __call__(self, session: Session, step: Step) -> Iterator[Finding]:
@@ -26,6 +27,10 @@ class RuleScorer:
         return finding._replace(detector=self.name, version=self.version)
 
 
-def rule_scorers(rules: Iterable[Rule] = RULES) -> tuple[RuleScorer, ...]:
+def rule_scorers(rules: Mapping[StepKind, Collection[Rule]] = RULES) -> tuple[RuleScorer, ...]:
     """One scorer for each rule, named after it, in the order of `rules`."""
-    return tuple(RuleScorer(rule, rule.__name__) for rule in rules)
+    kinds_of: dict[Rule, list[StepKind]] = {}
+    for kind, listed in rules.items():
+        for rule in listed:
+            kinds_of.setdefault(rule, []).append(kind)
+    return tuple(RuleScorer(rule, rule.__name__, kinds) for rule, kinds in kinds_of.items())
