@@ -56,7 +56,7 @@ def processor(flags: Mapping[str, Any], file: Path | None) -> Iterator[Check]:
     try:
         settings = config.load(flags, file=file)
     except ConfigurationError as error:
-        yield Check("settings", "problem", str(error), "mend what is named")
+        yield Check("settings", "problem", str(error), "give doctor what serve is given, or correct what is named")
         return
     yield Check("settings", "ok", "are valid")
     holder = _holder(settings.data_dir)

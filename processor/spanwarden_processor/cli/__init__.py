@@ -19,6 +19,7 @@ app = typer.Typer(
     name="spanwarden",
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # it takes a default in brackets for a style, and swallows it
 )
 app.command()(serve)
 app.command()(demo)

@@ -29,11 +29,13 @@ OPENAI_URL = "https://api.openai.com/v1"
 def demo(
     forward: Annotated[str | None, typer.Option(help="Also send all spans on, for example to a Jaeger.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Keeps it all [~/.local/share/spanwarden/demo].")] = None,
-    live: Annotated[bool, typer.Option(help="Use your own model: OPENAI_API_KEY and OPENAI_BASE_URL.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Use your own model: OPENAI_API_KEY and OPENAI_BASE_URL.")
+    ] = False,
     model: Annotated[str | None, typer.Option(help="The model's name, with --live.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a session.")] = False,
 ) -> None:
-    """Run agents that behave and agents that do not, and print what the monitor says of each.
+    """Run agents, honest ones and others, and print their verdicts.
 
     The agents, their tools and the monitor are real; only the model's answers are a recording. Exit code 0 when
     every verdict is the expected one, else 1. With --live nothing is expected, and the agents run what your model

@@ -25,8 +25,10 @@ def doctor(  # noqa: PLR0913 - one parameter a flag
     settings_file: Annotated[Path | None, typer.Option("--config", help="As given to serve.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a check.")] = False,
 ) -> None:
-    """Look at versions, at the settings of a processor, and at the variables of an agent (those of this shell).
+    """Look for what is wrong with a processor's or an agent's set-up.
 
+    It looks at versions, at the settings of a processor (flags and variables as for serve), and at the variables of an
+    agent, those of this shell. Spans are sent nowhere, only an empty request.
     Exit code 1 when there is a problem.
     """
     if area is not None and area not in examination.AREAS:

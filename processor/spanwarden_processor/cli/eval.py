@@ -35,10 +35,11 @@ def evaluate(  # noqa: PLR0913 - one parameter a flag
     ] = None,
     fresh: Annotated[bool, typer.Option(help="Judge every row anew, and keep no results.")] = False,
 ) -> None:
-    """Measure the detectors on labelled runs: recall at fixed false-positive rates, each data set by itself.
+    """Measure the detectors on labelled runs, each data set by itself.
 
-    Only the field `steps` of a row is shown to the detectors. Nothing is fitted to the rows: the threshold is the
-    verdict that ships. A run that was interrupted goes on where it was, as long as the code is the same.
+    Printed are AUC, recall at fixed false-positive rates, and controls. Only the field `steps` of a row is
+    shown to the detectors. Nothing is fitted to the rows: the threshold is the verdict that ships. A run that was
+    interrupted goes on where it was, as long as the code is the same.
     """
     before = saved_run(baseline) if baseline else {}
     code = code_version()

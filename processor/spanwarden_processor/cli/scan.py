@@ -30,9 +30,10 @@ def scan_files(
     evidence: Annotated[str, typer.Option(help="What is printed of evidence: quote, offsets or none.")] = "quote",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a conversation.")] = False,
 ) -> None:
-    """Judge recorded conversations, OpenAI chat messages, with the detectors that judge live spans.
+    """Judge recorded conversations with the detectors of live spans.
 
-    A JSON file is one conversation: a list of messages, or an object with "messages". Of JSON Lines each line is one.
+    A JSON file is one conversation: a list of OpenAI chat messages, or an object with "messages". Of JSON Lines each
+    line is one.
     What cannot be read is named on stderr; exit code 2 when nothing could be read.
     """
     limit = severity_number("fail-on", fail_on) if fail_on else None

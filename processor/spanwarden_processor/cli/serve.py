@@ -37,7 +37,7 @@ def serve(  # noqa: PLR0913 - one parameter a flag
     settings_file: Annotated[Path | None, typer.Option("--config", help="A YAML file of the same settings.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout when ready.")] = False,
 ) -> None:
-    """Receive OTLP traces, write verdicts on the spans of agents, and pass every span on.
+    """Receive OTLP traces, write verdicts on them, pass every span on.
 
     Every flag is also a variable (SPANWARDEN_FORWARD ...) and a key of the --config file; flags come first.
     """

@@ -60,12 +60,14 @@ def verdicts(  # noqa: PLR0913 - one parameter a flag
     category: Annotated[str | None, typer.Option(help="Only this category.")] = None,
     service: Annotated[str | None, typer.Option(help="Only agents of this service name.")] = None,
     session: Annotated[str | None, typer.Option(help="Only this session.")] = None,
-    jaeger: Annotated[str | None, typer.Option(help="Ask http://HOST:16686 or grpc://HOST:16685.")] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Ask the store of the processor with this directory.")] = None,
+    jaeger: Annotated[
+        str | None, typer.Option(help="Ask the verdict spans in http://HOST:16686 or grpc://HOST:16685.")
+    ] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="The processor's [~/.local/share/spanwarden].")] = None,
     fail_on: Annotated[str | None, typer.Option(help="Exit with 1 if a finding is at least this severe.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a finding.")] = False,
 ) -> None:
-    """List findings, newest first: from the local store, or with --jaeger from the verdict spans in a Jaeger."""
+    """List findings, newest first, from the local store or a Jaeger."""
     wanted = Wanted(_since_ns(since), severity_number("severity", severity), _category(category), service, session)
     limit = severity_number("fail-on", fail_on) if fail_on else None
     found = sorted(_findings(wanted, jaeger, data_dir), key=lambda each: str(each["time"]), reverse=True)
