@@ -80,6 +80,9 @@ AUTHORIZATION: Final = (
     r"authorization[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:bearer|basic|token)\s{1,3}[A-Za-z0-9._~+/=-]{12,}"
 )
 
+FORMS: Final = {**VENDOR_FORMS, "named_value": NAMED_VALUE, "connection": CONNECTION, "authorization": AUTHORIZATION}
+"""Every form by which a secret is recognised, by name."""
+
 PLACEHOLDERS: Final = re.compile(
     r"example|placeholder|change_?me|your[_-]|[_-]here\b|<|>|\$\{|\{\{|\$\(|\.\.\.|\*\*\*|x{4,}|redacted|dummy|"
     r"[sS]ecret:|"
@@ -157,9 +160,7 @@ def is_private_file(path: str) -> bool:
 
 @cache
 def _forms() -> PatternSet:
-    return PatternSet(
-        {**VENDOR_FORMS, "named_value": NAMED_VALUE, "connection": CONNECTION, "authorization": AUTHORIZATION}
-    )
+    return PatternSet(FORMS)
 
 
 @cache

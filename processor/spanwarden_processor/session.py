@@ -29,6 +29,7 @@ from spanwarden_processor.secrets import find_secrets
 from spanwarden_processor.texts.approvals import decision_of
 from spanwarden_processor.texts.checks import assertions_in, check_file
 from spanwarden_processor.texts.denials import MAX_ANSWER, MAX_FETCHED, MAX_READ, refusal_in
+from spanwarden_processor.texts.glance import readers_of
 from spanwarden_processor.texts.injections import injections_in
 from spanwarden_processor.texts.outcomes import answer_says, check_of, failure_quote, outcome_of
 from spanwarden_processor.texts.requests import marks_of, objects_in
@@ -197,15 +198,15 @@ class Session(Indexes):
         call = self.pending.take(step.call_id or "") or self._latest_unanswered(step)
         if call is None and step.call_id:
             self.early[step.call_id] = excerpt(step)
-        if call is None:
-            self._refusal(step, None)
-        else:
-            refused = self._refusal(step, call)
-            says = answer_says(step.text)
+        readers = readers_of(step.text)
+        refused = "refusal" in readers and self._refusal(step, call)
+        if call is not None:
+            says = answer_says(step.text) if "outcome" in readers else ()
             self._settle(call.effects, step, worked=not refused and "failed" not in says)
             self._check(step, call, is_report="report" in says)
-        self._instructions_in(step, call.effects if call else ())
-        self._secrets_in(step, _source_of(call))
+        self._instructions_in(step, call.effects if call else (), may_hold="instructions" in readers)
+        if "secrets" in readers:
+            self._secrets_in(step, _source_of(call))
 
     def _refusal(self, step: Step, call: Call | None) -> bool:
         verbs = {effect.verb for effect in call.effects} if call else set[str]()
@@ -240,11 +241,13 @@ class Session(Indexes):
             on_branch = _ON_BRANCH.search(head)
             self.branch = on_branch[1] if on_branch else self.branch
 
-    def _instructions_in(self, step: Step, effects: tuple[Effect, ...]) -> None:
+    def _instructions_in(self, step: Step, effects: tuple[Effect, ...], *, may_hold: bool) -> None:
         """Keep what an answer tells the model to do: as the user's words where the user said so, else as injected."""
-        delegated = any(effect.target in self.followed for effect in effects if effect.verb in _CONTENT_VERBS)
+        delegated = bool(self.followed) and any(
+            effect.target in self.followed for effect in effects if effect.verb in _CONTENT_VERBS
+        )
         text = step.text
-        for injection in reversed(injections_in(step.text, is_delegated=delegated)):
+        for injection in reversed(injections_in(text, is_delegated=delegated)) if may_hold else ():
             self.injections.add(Injected(injection, excerpt(step, injection.quote)))
             text = f"{text[: injection.start]}\n{text[injection.end :]}"
         if delegated:

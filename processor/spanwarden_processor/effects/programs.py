@@ -35,6 +35,7 @@ _QUIET: Final = word_set(
 ) | {""}
 _SETTING: Final = frozenset({"export", "unset"})
 _AGENTS: Final = word_set("claude codex gemini aider opencode goose cursor-agent amp qwen crush copilot llm")
+_IN_PLACE: Final = re.compile(r"-\w*i\S*\Z|--in-place\S*\Z")
 _INSTALLS: Final = frozenset({"install", "i", "add", "ci"})
 
 Handler: TypeAlias = Callable[[Command], Iterator[Effect]]
@@ -202,7 +203,7 @@ def _fill(command: Command) -> Iterator[Effect]:
 
 
 def _in_place(command: Command) -> Iterator[Effect]:
-    if not any(re.fullmatch(r"-\w*i\S*|--in-place\S*", word) for word in command.argv[1:3]):
+    if not any(_IN_PLACE.match(word) for word in command.argv[1:3]):
         return
     options = options_of(command)
     expressions = [value for value in options.values("-e", "-E") if value]

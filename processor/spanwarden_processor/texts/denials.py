@@ -42,7 +42,7 @@ _REFUSED_ACTION: Final = (
     r"(?:blocked|denied|refused|disallowed|forbidden) (?:command|action|operation|tool|domain|host|url|request)\b"
 )
 
-_PATTERNS: Final[dict[str, str]] = {
+PATTERNS: Final[dict[str, str]] = {
     "hook": (
         r"\b(?:pre-(?:push|commit|receive|tool)|post-tool|update|commit-msg|pretooluse) hook\b.{0,40}(?:declin|"
         r"reject|fail|block|den|refus|exit)|hook declined|blocked by (?:the )?(?:\S+ )?hook"
@@ -89,6 +89,9 @@ _PATTERNS: Final[dict[str, str]] = {
     ),
     "weak": r"permission denied|access (?:is )?denied|operation not permitted|\b403\b.{0,20}forbidden|\bforbidden\b",
 }
+HINTS: Final = {"action": f"{_IS_REFUSED}|{_REFUSED_ACTION}"}
+"""What acts there are to refuse is too common to begin with."""
+
 _KINDS: Final[dict[str, Control]] = {
     "hook": "hook",
     "branch": "branch",
@@ -147,5 +150,4 @@ def _line(text: str, start: int, end: int) -> str:
 
 @cache
 def _patterns() -> Expressions:
-    # What acts there are to refuse is too common to begin with.
-    return Expressions(_PATTERNS, {"action": f"{_IS_REFUSED}|{_REFUSED_ACTION}"}, loose=False)
+    return Expressions(PATTERNS, HINTS, loose=False)

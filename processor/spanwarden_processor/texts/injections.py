@@ -14,7 +14,7 @@ _MODEL: Final = (
 )
 _ORDERS: Final = r"(?:instructions?|prompts?|commands?|directions?|guidelines?|rules?|messages?|context|tasks?|orders)"
 
-_PATTERNS: Final[dict[str, str]] = {
+PATTERNS: Final[dict[str, str]] = {
     "override": (
         rf"(?:ignore|disregard|forget|override|bypass|skip) (?:\w+ ){{0,3}}(?:previous|prior|above|earlier|"
         rf"preceding|other|original|existing|user'?s?) (?:\w+ ){{0,2}}{_ORDERS}"
@@ -130,4 +130,4 @@ def _quote(block: str) -> str:
 
 @cache
 def _patterns() -> Expressions:
-    return Expressions(_PATTERNS)
+    return Expressions(PATTERNS)

@@ -67,7 +67,7 @@ _STRONG_FAIL: Final = re.compile(
     r"failures=[1-9]|\bnot ok\b|exit (?:code|status):? ?[1-9]|exited with (?:code )?[1-9]",
     re.IGNORECASE,
 )
-_ANSWER: Final[dict[str, str]] = {
+ANSWER_PATTERNS: Final[dict[str, str]] = {
     "failed": (
         r"^\s*\W{0,3}(?:error|fatal|exception|failed|failure|traceback|denied|refused|rejected)\b|"
         r"\bcommand not found\b|no such file or directory|"
@@ -135,7 +135,7 @@ def _runs() -> Expressions:
 
 @cache
 def _answer() -> Expressions:
-    return Expressions(_ANSWER)
+    return Expressions(ANSWER_PATTERNS)
 
 
 @cache
