@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from tree_sitter import Node
 
 from spanwarden_processor.effects.command import Command, Script
+from spanwarden_processor.effects.definitions import names_defined_by
 from spanwarden_processor.effects.expansion import MAX_DEPTH, MAX_UPSTREAM, Value, Words
 from spanwarden_processor.effects.grammar import root_of
 from spanwarden_processor.effects.output import output_of
 from spanwarden_processor.effects.paths import join
 from spanwarden_processor.effects.plain import PlainCommand, plain_commands, plain_script
+from spanwarden_processor.effects.redirects import NO_REDIRECTS, Redirects, gathering, redirects_of
 from spanwarden_processor.effects.wrappers import SHELLS, code_of, split_words, unwrap
 
 MAX_CHARACTERS: Final = 65_536
@@ -29,7 +31,6 @@ _MAX_NAMES: Final = 64
 _MAX_SCRIPTS: Final = 8
 
 _ROUGH_SEPARATOR: Final = re.compile(r"[;|&\n]+")
-_DEFINING: Final = frozenset({"cd", "pushd", "alias", "cp", "ln", "mv", "install", "git"})
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -43,17 +44,6 @@ def read_script(text: str, names: Mapping[str, str] | None = None) -> Script:
 @lru_cache(maxsize=512)
 def _read_alone(text: str) -> Script:
     return plain_script(text) or _Reader({}).read(text)
-
-
-class _Redirects(NamedTuple):
-    reads: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
-    appends: tuple[str, ...] = ()
-    stdin: str = ""
-    upstream: tuple[Command, ...] = ()
-
-
-_NO_REDIRECTS: Final = _Redirects()
 
 
 class _Reader:
@@ -98,12 +88,12 @@ class _Reader:
         for piece in _ROUGH_SEPARATOR.split(text[:MAX_ROUGH])[:MAX_COMMANDS]:
             words = split_words(piece)
             if words:
-                self._emit(words, piece.strip(), _Redirects(), ())
+                self._emit(words, piece.strip(), Redirects(), ())
 
     def _plain(self, commands: list[PlainCommand]) -> None:
         upstream: tuple[Command, ...] = ()
         for each in commands:
-            redirects = _Redirects(upstream=upstream) if each.piped and upstream else _NO_REDIRECTS
+            redirects = Redirects(upstream=upstream) if each.piped and upstream else NO_REDIRECTS
             upstream = self._emit(each.argv, each.source, redirects, ())
 
     # Statements. Each returns the commands whose output flows on.
@@ -113,7 +103,7 @@ class _Reader:
             return upstream
         match node.type:
             case "command":
-                return self._command(node, _Redirects(upstream=upstream), depth)
+                return self._command(node, Redirects(upstream=upstream), depth)
             case "pipeline":
                 return self._pipeline(node, upstream, depth)
             case "redirected_statement":
@@ -179,7 +169,7 @@ class _Reader:
 
     def _redirected(self, node: Node, upstream: tuple[Command, ...], depth: int) -> tuple[Command, ...]:
         body = node.child_by_field_name("body")
-        redirects, following = self._redirects(node, _Redirects(upstream=upstream), depth)
+        redirects, following = redirects_of(self.words, node, Redirects(upstream=upstream), depth)
         output: tuple[Command, ...] = ()
         if body is not None and body.type == "command":
             output = self._command(body, redirects, depth + 1, self.words.text(node))
@@ -190,55 +180,15 @@ class _Reader:
             output = self._walk(statement, output, depth + 1)
         return output
 
-    def _redirect_group(self, output: tuple[Command, ...], redirects: _Redirects, body: Node) -> None:
+    def _redirect_group(self, output: tuple[Command, ...], redirects: Redirects, body: Node) -> None:
         if redirects.writes or redirects.appends:
             upstream = (*output, *redirects.upstream)[-MAX_UPSTREAM:]
-            self._add(_gathering(self._quoted(body), redirects, upstream))
+            self._add(gathering(self._quoted(body), redirects, upstream))
 
-    def _redirects(self, node: Node, known: _Redirects, depth: int) -> tuple[_Redirects, list[Node]]:
-        reads, writes, appends, stdin, upstream = known
-        following: list[Node] = []
-        for child in node.named_children:
-            match child.type:
-                case "file_redirect":
-                    target = child.child_by_field_name("destination")
-                    value = self.words.value(target, depth) if target else Value("")
-                    operator = "".join(each.type for each in child.children if not each.is_named)
-                    upstream += value.upstream
-                    if operator == "<":
-                        reads += (value.text,)
-                    elif ">&" not in operator and "<&" not in operator and value.text != "/dev/null":
-                        writes, appends = (
-                            (writes, (*appends, value.text)) if ">>" in operator else ((*writes, value.text), appends)
-                        )
-                case "herestring_redirect":
-                    value = self.words.value(child.named_children[-1], depth) if child.named_children else Value("")
-                    stdin, upstream = stdin + value.text, upstream + value.upstream
-                case "heredoc_redirect":
-                    inner, more = self._redirects(child, _Redirects(), depth)
-                    text, inside = self._heredoc(child, depth)
-                    reads, writes, appends = reads + inner.reads, writes + inner.writes, appends + inner.appends
-                    stdin, upstream, following = stdin + text, upstream + inside, following + more
-                case "pipeline" | "list" | "command" | "redirected_statement" if node.type == "heredoc_redirect":
-                    following.append(child)
-                case _:
-                    pass
-        return _Redirects(reads, writes, appends, stdin, upstream), following
-
-    def _heredoc(self, node: Node, depth: int) -> tuple[str, tuple[Command, ...]]:
-        bodies = [child for child in node.named_children if child.type == "heredoc_body"]
-        start = next((self.words.text(child) for child in node.named_children if child.type == "heredoc_start"), "")
-        if not bodies:
-            return "", ()
-        if start[:1] in "'\"\\":
-            return self.words.text(bodies[0]), ()
-        value = self.words.joined(bodies[0], bodies[0].start_byte, bodies[0].end_byte, depth)
-        return value.text, value.upstream
-
-    def _command(self, node: Node, redirects: _Redirects, depth: int, source: str | None = None) -> tuple[Command, ...]:
+    def _command(self, node: Node, redirects: Redirects, depth: int, source: str | None = None) -> tuple[Command, ...]:
         words: list[str] = []
         environment: list[tuple[str, str]] = []
-        redirects, _ = self._redirects(node, redirects, depth)
+        redirects, _ = redirects_of(self.words, node, redirects, depth)
         upstream = redirects.upstream
         for child in node.named_children:
             match child.type:
@@ -261,7 +211,7 @@ class _Reader:
         self,
         argv: tuple[str, ...],
         source: str,
-        redirects: _Redirects,
+        redirects: Redirects,
         environment: tuple[tuple[str, str], ...],
         depth: int = 0,
     ) -> tuple[Command, ...]:
@@ -302,7 +252,7 @@ class _Reader:
         return (*split_words(original), *argv[1:]), (f"alias {argv[0]}",)
 
     def _nested(
-        self, script: str, source: str, wrappers: tuple[str, ...], redirects: _Redirects, depth: int
+        self, script: str, source: str, wrappers: tuple[str, ...], redirects: Redirects, depth: int
     ) -> tuple[Command, ...]:
         before = len(self.commands)
         if self.nested >= _MAX_SCRIPTS or depth > MAX_DEPTH:
@@ -315,7 +265,7 @@ class _Reader:
         self.nested -= 1
         fresh = tuple(self.commands[before:])[-MAX_UPSTREAM:]
         if redirects.writes or redirects.appends:
-            self._add(_gathering(self.quote or source, redirects, fresh))
+            self._add(gathering(self.quote or source, redirects, fresh))
         return fresh
 
     def _call(self, argv: tuple[str, ...], source: str, depth: int) -> tuple[Command, ...]:
@@ -336,14 +286,14 @@ class _Reader:
         self.nested -= 1
         return output
 
-    def _piped_script(self, argv: tuple[str, ...], redirects: _Redirects) -> str | None:
+    def _piped_script(self, argv: tuple[str, ...], redirects: Redirects) -> str | None:
         """The text that a shell without a script file reads from its standard input, where it is known."""
         name = argv[0].rsplit("/", 1)[-1] if argv else ""
         if name not in SHELLS or any(not word.startswith("-") for word in argv[1:]):
             return None
         return redirects.stdin or (output_of(redirects.upstream[-1]) if redirects.upstream else None)
 
-    def _code(self, argv: tuple[str, ...], redirects: _Redirects) -> str:
+    def _code(self, argv: tuple[str, ...], redirects: Redirects) -> str:
         code = code_of(argv)
         if code == "":
             return redirects.stdin or (redirects.upstream and output_of(redirects.upstream[-1])) or ""
@@ -351,23 +301,11 @@ class _Reader:
 
     def _define(self, command: Command) -> None:
         """Remember what a command changes for those after it: the directory, aliases, copies of programs."""
-        match command.argv if command.program in _DEFINING else ():
-            case ("cd" | "pushd", directory):
-                self.directory = join(self.directory, directory)
-            case ("alias", *definitions):
-                for definition in definitions:
-                    name, equals, text = definition.partition("=")
-                    if equals:
-                        self._name(name, text)
-            case ("cp" | "ln" | "mv" | "install", *words):
-                paths = [word for word in words if not word.startswith("-")]
-                if len(paths) == 2 and re.search(r"(?:^|/)s?bin/[^/]+\Z|^\$\((?:which|command -v)", paths[0]):
-                    original = paths[0].rstrip(")`").split()[-1]
-                    self._name(paths[1], original.rsplit("/", 1)[-1])
-            case ("git", "config", *words) if len(words) >= 2 and words[-2].startswith("alias."):
-                self._name(f"git {words[-2][6:]}", words[-1])
-            case _:
-                pass
+        if command.program in {"cd", "pushd"} and len(command.argv) == 2:
+            self.directory = join(self.directory, command.argv[1])
+        for name, text in names_defined_by(command):
+            if len(self.names) < _MAX_NAMES and text.split()[:1] != [name]:
+                self.names[name] = text
 
     def _run_inside(self, node: Node, depth: int) -> tuple[Command, ...]:
         before = len(self.commands)
@@ -376,16 +314,6 @@ class _Reader:
 
     def _quoted(self, node: Node) -> str:
         return self.quote or self.words.text(node)
-
-    def _name(self, name: str, text: str) -> None:
-        if len(self.names) < _MAX_NAMES and text.split()[:1] != [name]:
-            self.names[name] = text
-
-
-def _gathering(source: str, redirects: _Redirects, upstream: tuple[Command, ...]) -> Command:
-    """What writes the output of a group of commands, or of a nested script, to files."""
-    writes, appends = redirects.writes, redirects.appends
-    return Command(("cat",), source, writes=writes, appends=appends, upstream=upstream, program="cat")
 
 
 def _decoding(wrappers: tuple[str, ...], upstream: tuple[Command, ...], source: str) -> tuple[tuple[str, ...], str]:
