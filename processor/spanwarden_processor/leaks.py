@@ -11,7 +11,8 @@ from spanwarden_processor.effects.effect import Effect
 from spanwarden_processor.effects.flow import ENVIRONMENT
 from spanwarden_processor.effects.paths import host_of
 from spanwarden_processor.indexes import KnownSecret
-from spanwarden_processor.secrets import find_secrets, inflated, is_private_file, unbase64
+from spanwarden_processor.secret_forms import is_private_file
+from spanwarden_processor.secrets import find_secrets, inflated, unbase64
 from spanwarden_processor.session import Session
 from spanwarden_processor.types import Step
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spanwarden_processor.secrets import find_secrets, is_private_file, redact
+from spanwarden_processor.secret_forms import is_private_file
+from spanwarden_processor.secrets import find_secrets, redact
 
 KEY = b"a key of the operator"
 PRIVATE_KEY = """-----BEGIN OPENSSH PRIVATE KEY-----

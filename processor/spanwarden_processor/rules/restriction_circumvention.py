@@ -10,7 +10,7 @@ from spanwarden_processor.effects.effect import Effect
 from spanwarden_processor.effects.paths import host_of, same_path
 from spanwarden_processor.indexes import Call, Denial
 from spanwarden_processor.judgement import authorization_of, finding, names, quoted
-from spanwarden_processor.secrets import is_private_file
+from spanwarden_processor.secret_forms import is_private_file
 from spanwarden_processor.session import Session
 from spanwarden_processor.types import Evidence, Finding, Step
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Final, Literal, TypeAlias
 
 from spanwarden_processor.patterns import PatternSet
-from spanwarden_processor.secrets import FORMS
+from spanwarden_processor.secret_forms import FORMS
 from spanwarden_processor.texts import denials, injections, outcomes
 
 Reader: TypeAlias = Literal["refusal", "outcome", "instructions", "secrets"]
