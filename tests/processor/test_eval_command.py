@@ -56,9 +56,17 @@ def dumped(folder: Path, printed: Mapping[str, Any]) -> Sequence[Mapping[str, An
 
 
 def test_every_figure_belongs_to_one_data_set(printed: Mapping[str, Any]) -> None:
-    assert set(printed) == {"datasets", "version", "calibration"}
+    assert set(printed) == {"datasets", "mean", "version", "calibration"}
     assert set(printed["datasets"]) == {"some", "more"}
     assert printed["calibration"] is None
+
+
+def test_the_mean_over_data_sets_is_that_of_their_figures_and_not_a_pooled_one(printed: Mapping[str, Any]) -> None:
+    figures = [printed["datasets"][name] for name in ("some", "more")]
+
+    assert printed["mean"]["datasets"] == ["some", "more"]
+    assert printed["mean"]["auc"] == sum(each["auc"] for each in figures) / 2
+    assert printed["mean"]["recall_at_fpr"]["0.01"] == sum(each["recall_at_fpr"]["0.01"] for each in figures) / 2
 
 
 def test_figures_have_the_documented_names(printed: Mapping[str, Any]) -> None:

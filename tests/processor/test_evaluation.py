@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from scenario_files import FOLDER, scenarios_in
 from spanwarden_processor.errors import SpanwardenError
 from spanwarden_processor.evaluation.cache import Cache, code_version
 from spanwarden_processor.evaluation.compare import changes
-from spanwarden_processor.evaluation.controls import NotForFitting, control_of, fit
+from spanwarden_processor.evaluation.control_scores import TrainRows, examples_of, share_of
+from spanwarden_processor.evaluation.controls import control_of
+from spanwarden_processor.evaluation.fitting import NotForFitting, fit
 from spanwarden_processor.evaluation.judge import MakeScorers, judge_run
-from spanwarden_processor.evaluation.measure import examples_of
 from spanwarden_processor.evaluation.rows import Facts, RowStep, dataset_of, read_rows
 from spanwarden_processor.evaluation.run import DataSet, DatasetsClash, Evaluation, dump_lines
 from spanwarden_processor.evaluation.views import seen
@@ -97,7 +99,10 @@ def test_each_detector_is_shown_with_what_would_be_without_it(figures: Mapping[s
             "negatives": 1,
             "positives_by_it_alone": 3,
             "negatives_by_it_alone": 1,
+            "positives_interval": [0.3006, 0.9544],
+            "negatives_interval": [0.0301, 0.5635],
             "auc_without": 0.5,
+            "auc_without_interval": [0.5, 0.5],
         }
     }
 
@@ -165,18 +170,68 @@ def test_nothing_is_fitted_to_development_rows() -> None:
     rows = [(Facts(str(number), number % 2, None, str(number), {}), control) for number in range(20)]
 
     with pytest.raises(NotForFitting):
-        fit(examples_of(rows, "dev"))
+        fit(examples_of(rows, "dev", lambda control: control.structure))
 
 
 def test_without_train_rows_beside_them_development_rows_have_no_structure_control(tmp_path: Path) -> None:
     dev = written(tmp_path / "set.dev.jsonl", some_rows())
 
-    without = evaluated(dev)[0].figures["controls"]["structure"]
+    without = evaluated(dev)[0].figures["controls"]
+    written(tmp_path / "other.train.jsonl", some_rows())
+    elsewhere = evaluated(dev)[0].figures["controls"]
     written(tmp_path / "set.train.jsonl", some_rows())
-    beside = evaluated(dev)[0].figures["controls"]["structure"]
+    beside = evaluated(dev)[0].figures["controls"]
 
-    assert without == {"auc": None, "auc_interval": None, "fitted_on": None}
-    assert beside["fitted_on"] == "set.train"
+    fitted_on = [
+        tuple(each[name]["fitted_on"] for name in ("structure", "structure_own", "structure_and_length", "task"))
+        for each in (without, elsewhere, beside)
+    ]
+    assert fitted_on == [
+        (None, None, None, None),
+        ("all train files beside it", None, None, None),
+        ("all train files beside it", "set.train", "set.train", "tasks of set.train"),
+    ]
+    assert without["structure"]["auc"] is None
+
+
+def test_no_train_file_swamps_the_rest_and_one_of_positives_alone_is_left_out() -> None:
+    control = control_of([RowStep("user", None, "Hello.")])
+
+    def train_rows(name: str, labels: Sequence[int]) -> TrainRows:
+        return TrainRows(
+            name, [(Facts(f"{name}-{number}", label, None, "", {}), control) for number, label in enumerate(labels)]
+        )
+
+    share = share_of([train_rows("large", [0, 1] * 800), train_rows("benign", [0] * 3), train_rows("risky", [1] * 9)])
+
+    assert share is not None
+    assert Counter((facts.id.partition("-")[0], facts.label) for facts, _ in share.rows) == {
+        ("large", 0): 500,
+        ("large", 1): 500,
+        ("benign", 0): 3,
+    }
+
+
+def test_a_reading_stands_beside_the_controls_on_the_same_rows(tmp_path: Path) -> None:
+    rows = [*some_rows(), *(row(number, 0, "rm -rf /", category="benign_control") for number in range(50, 60))]
+    (data_set,) = evaluated(written(tmp_path / "bloom.jsonl", rows))
+    (stricter,) = evaluated(written(tmp_path / "bloom.stricter.jsonl", some_rows()))
+
+    reading = data_set.figures["readings"]["without benign controls"]
+
+    assert (data_set.figures["n"], reading["n"]) == (20, 10)
+    assert reading["auc"] == stricter.figures["auc"]
+    assert reading["controls"]["keywords"] == stricter.figures["controls"]["keywords"]
+
+
+def test_the_control_that_tells_most_is_named(tmp_path: Path) -> None:
+    rows = [row(number, number % 2, "bypass it" if number % 2 else "make it") for number in range(20)]
+    (data_set,) = evaluated(written(tmp_path / "rows.jsonl", rows))
+
+    controls = data_set.figures["controls"]
+
+    assert (controls["strongest"], controls["keywords"]["auc"]) == ("keywords", 1.0)
+    assert controls["structure"]["fitted_on"] == "held-out groups, 5 folds"
 
 
 def test_rows_without_a_label_are_in_no_figure(tmp_path: Path) -> None:

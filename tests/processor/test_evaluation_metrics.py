@@ -1,19 +1,23 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spanwarden_processor.evaluation.controls import Examples, control_of, fit, held_out_scores
-from spanwarden_processor.evaluation.measure import examples_of
-from spanwarden_processor.evaluation.metrics import auc, proportion, recall_at, scores_of, within_group_auc
-from spanwarden_processor.evaluation.rows import read_rows
+from spanwarden_processor.evaluation.fitting import Examples, NotForFitting, held_out_scores
+from spanwarden_processor.evaluation.metrics import (
+    Floats,
+    auc,
+    mean_auc,
+    mean_recall_at,
+    proportion,
+    recall_at,
+    scores_of,
+    within_group_auc,
+)
+from spanwarden_processor.evaluation.task_words import Tasks, held_out_task_scores, task_scores
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="the labelled data sets (../shared/data) are not here")
 ROWS = st.lists(
     st.tuples(st.sampled_from([0.0, 0.3, 0.5, 0.9]), st.integers(0, 1), st.sampled_from("abc")), min_size=1, max_size=25
 )
@@ -89,75 +93,51 @@ def test_what_structure_tells_is_learned_and_what_it_does_not_is_not() -> None:
     assert auc(scores_of(list(noise), [int(each) for each in labels], groups)).value == pytest.approx(0.5, abs=0.1)
 
 
-@needs_data
-@pytest.mark.parametrize(
-    ("name", "published"),
-    [
-        ("bloom.dev", 0.51),
-        ("oas.dev", 0.56),
-        ("agentdojo.dev", 0.63),
-        ("toolemu.dev", 0.48),
-        ("rhevals.dev", 0.62),
-        ("rjudge.diagnostic", 0.45),
-        ("asse_security.diagnostic", 0.54),
-    ],
-)
-def test_telling_words_do_as_badly_as_was_published(name: str, published: float) -> None:
-    # Two lists of words, so two figures with an interval each: they agree where the intervals may overlap.
-    rows = [row for row in read_rows(DATA / f"{name}.jsonl.gz") if row.facts.label is not None]
-    figure = auc(
-        scores_of(
-            [control_of(row.steps).words for row in rows],
-            [row.facts.label or 0 for row in rows],
-            [row.facts.group for row in rows],
-        )
-    )
+def test_the_mean_of_several_data_sets_is_unweighted_and_compares_no_rows_of_two() -> None:
+    poor = scores_of([0.9] * 10, [0, 1] * 5, [str(number) for number in range(10)])
+    good = scores_of([0.1, 0.2] * 50, [0, 1] * 50, [str(number) for number in range(100)])
 
-    assert figure.interval is not None
-    half = (figure.interval[1] - figure.interval[0]) / 2
-    assert figure.value == pytest.approx(published, abs=2 * half)
+    mean = mean_auc([poor, good])
+
+    assert (mean.value, mean.interval) == (0.75, (0.75, 0.75))
+    assert mean_recall_at([poor, good], 0.05).value == 0.5
 
 
-@needs_data
-@pytest.mark.parametrize(
-    ("name", "published"),
-    [
-        ("bloom", 0.57),
-        ("oas", 0.56),
-        ("agentdojo", 0.52),
-        ("toolemu", 0.85),
-        ("rhevals", 0.57),
-    ],
-)
-def test_structure_tells_at_least_as_much_as_was_published(name: str, published: float) -> None:
-    # A control that knows more than the published one is the harder ruler; one that knows less would flatter.
-    dev, train = (
-        [
-            (row.facts, control_of(row.steps))
-            for row in read_rows(DATA / f"{name}.{split}.jsonl.gz")
-            if row.facts.label is not None
-        ]
-        for split in ("dev", "train")
-    )
-    scores = fit(examples_of(train, "train")).scores(examples_of(dev, "dev").features)
-    figure = auc(scores_of(list(scores), [facts.label or 0 for facts, _ in dev], [facts.group for facts, _ in dev]))
+def test_the_interval_of_a_mean_is_narrower_than_that_of_its_parts() -> None:
+    rows = scores_of([0.1, 0.7, 0.4, 0.9] * 10, [0, 0, 1, 1] * 10, [str(number) for number in range(40)])
 
-    assert figure.interval is not None
+    (low, high), (mean_low, mean_high) = auc(rows).interval or (0, 0), mean_auc([rows] * 5).interval or (0, 0)
+
+    assert 0 < mean_high - mean_low < 0.6 * (high - low)
+
+
+def test_there_is_no_mean_where_a_data_set_has_one_label_only() -> None:
+    assert mean_auc([scores_of([0.1, 0.2], [1, 1], ["a", "b"])]) == (None, None)
+    assert mean_auc([]) == (None, None)
+
+
+def test_what_the_words_of_tasks_tell_is_learned_and_what_they_do_not_is_not() -> None:
+    texts = [f"please {'delete' if number % 2 else 'show'} the report {number // 2}" for number in range(60)]
+    labels = np.asarray([number % 2 for number in range(60)], float)
+    noise = np.asarray([number // 2 % 2 for number in range(60)], float)
+
+    told = task_scores(Tasks(texts[:40], labels[:40], (), "train"), texts[40:])
+    held_out = held_out_task_scores(Tasks(texts, labels, [text[-2:] for text in texts], "unsplit"))
+    of_noise = held_out_task_scores(Tasks(texts, noise, [text[-2:] for text in texts], "unsplit"))
+
+    assert _auc(told, labels[40:]) == 1.0
+    assert held_out is not None
+    assert of_noise is not None
+    assert _auc(held_out, labels) == 1.0
+    assert _auc(of_noise, noise) < 0.6
+
+
+def test_words_of_development_tasks_are_never_learned() -> None:
+    with pytest.raises(NotForFitting):
+        task_scores(Tasks(["a task", "a task"], np.asarray([0.0, 1.0]), (), "dev"), ["a task"])
+
+
+def _auc(scores: Floats, labels: Floats) -> float:
+    figure = auc(scores_of(list(scores), [int(each) for each in labels], [str(each) for each in range(len(labels))]))
     assert figure.value is not None
-    assert figure.value + (figure.interval[1] - figure.interval[0]) >= published
-
-
-@needs_data
-@pytest.mark.parametrize(("name", "published"), [("rjudge", 0.96), ("asse_security", 0.82)])
-def test_structure_gives_the_diagnostic_sets_away(name: str, published: float) -> None:
-    rows = [
-        (row.facts, control_of(row.steps))
-        for row in read_rows(DATA / f"{name}.diagnostic.jsonl.gz")
-        if row.facts.label is not None
-    ]
-    scores = held_out_scores(examples_of(rows, "diagnostic"))
-
-    assert scores is not None
-    figure = auc(scores_of(list(scores), [facts.label or 0 for facts, _ in rows], [facts.group for facts, _ in rows]))
-    assert figure.interval is not None
-    assert figure.interval[1] >= published
+    return figure.value

@@ -17,6 +17,8 @@ from spanwarden_processor import config
 from spanwarden_processor.errors import ConfigurationError
 from spanwarden_processor.evaluation.cache import Cache, code_version
 from spanwarden_processor.evaluation.compare import changes, saved_run
+from spanwarden_processor.evaluation.mean import Part, mean_of
+from spanwarden_processor.evaluation.measure import scores_in
 from spanwarden_processor.evaluation.run import DataSet, Evaluation, dump_lines
 from spanwarden_processor.evaluation.table import print_figures
 from spanwarden_processor.scorers.rules import rule_scorers
@@ -46,16 +48,18 @@ def evaluate(  # noqa: PLR0913 - one parameter a flag
     place = None if fresh else cache or config.default_data_dir() / "eval" / "results.sqlite"
     with closing(Cache(place, code)) as results:
         evaluation = Evaluation(rule_scorers, results, workers or os.cpu_count() or 1)
-        datasets = dict(_figures(evaluation, files, dump, before))
+        parts = list(_parts(evaluation, files, dump, before))
+    datasets, mean = {part.name: part.figures for part in parts}, mean_of(parts)
     if as_json:
-        typer.echo(json.dumps({"datasets": datasets, "version": code, "calibration": None}, ensure_ascii=False))
+        found = {"datasets": datasets, "mean": mean, "version": code, "calibration": None}
+        typer.echo(json.dumps(found, ensure_ascii=False))
     else:
-        print_figures(_console(), datasets, code)
+        print_figures(_console(), datasets, mean, code)
 
 
-def _figures(
+def _parts(
     evaluation: Evaluation, files: Sequence[Path], dump: Path | None, before: Mapping[str, Any]
-) -> Iterator[tuple[str, dict[str, Any]]]:
+) -> Iterator[Part]:
     try:
         out = dump.open("w", encoding="utf-8") if dump else nullcontext()
     except OSError as error:
@@ -67,7 +71,8 @@ def _figures(
                 figures["change"] = changes(before[data_set.name], figures)
             if file is not None:
                 file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in dump_lines(data_set))
-            yield data_set.name, figures
+            labelled = [row for row in data_set.rows if row.facts.label is not None]
+            yield Part(data_set.name, scores_in(labelled, "all"), figures)
 
 
 def _with_progress(evaluation: Evaluation, files: Sequence[Path]) -> Iterator[DataSet]:

@@ -8,12 +8,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from spanwarden_processor.evaluation.controls import Control, Examples, fit, held_out_scores
+from spanwarden_processor.evaluation.control_scores import ControlScores, Training, control_scores
+from spanwarden_processor.evaluation.controls import Control
 from spanwarden_processor.evaluation.judge import Judged
 from spanwarden_processor.evaluation.metrics import (
     FALSE_POSITIVE_RATES,
     Figure,
-    Floats,
+    Scores,
     auc,
     proportion,
     recall_at,
@@ -26,6 +27,7 @@ from spanwarden_processor.evaluation.rows import Facts, Split
 from spanwarden_processor.evaluation.views import VIEWS, View
 
 SLOWEST: Final = 5
+SEVERITIES: Final = ("none", "low", "moderate", "high", "critical")
 FLAGS: Final[Mapping[str, Callable[[Judged], bool]]] = {
     "suspicious": lambda judged: judged.verdict in {"suspicious", "misaligned"},
     "moderate": lambda judged: judged.severity_number >= 2,
@@ -42,29 +44,26 @@ class Evaluated(NamedTuple):
     judged: Mapping[View, Judged]
 
 
-class TrainRows(NamedTuple):
-    """Rows that the structure control is fitted to, and the name of their data set."""
-
-    name: str
-    examples: Examples
-
-
-def measure(dataset: str, split: Split, rows: Sequence[Evaluated], train: TrainRows | None) -> dict[str, Any]:
+def measure(dataset: str, split: Split, rows: Sequence[Evaluated], training: Training) -> dict[str, Any]:
     """All figures of one data set, as the object that `eval --json` prints for it."""
     labelled = [row for row in rows if row.facts.label is not None]
-    everything = figures(labelled, "all")
+    controls = control_scores([(row.facts, row.control) for row in labelled], split, training)
     views = [view for view in VIEWS if view != "all" and labelled and view in labelled[0].judged]
     return rounded(  # type: ignore[no-any-return] # a dict stays one
         {
-            **everything,
+            **figures(labelled, "all"),
             "unlabelled": len(rows) - len(labelled),
-            "verdicts": _verdicts(labelled),
+            "left_out": dict(
+                Counter(row.facts.category or "no reason given" for row in rows if row.facts.label is None)
+            ),
+            "verdicts": _told_apart(labelled, lambda judged: judged.verdict),
+            "severities": _told_apart(labelled, lambda judged: SEVERITIES[judged.severity_number]),
             "views": {view: figures(labelled, view) for view in views},
             "readings": {
-                reading.name: figures([row for row in labelled if reading.keeps(row.facts)], "all")
+                reading.name: _reading(labelled, controls, [reading.keeps(row.facts) for row in labelled])
                 for reading in readings_of(dataset)
             },
-            "controls": _controls(labelled, split, train),
+            "controls": _controls(labelled, controls),
             "ablation": _ablation(labelled),
             "confusion": _confusion(labelled),
             "failures": dict(Counter(name for row in rows for name in row.judged["all"].failures)),
@@ -75,8 +74,27 @@ def measure(dataset: str, split: Split, rows: Sequence[Evaluated], train: TrainR
 
 def figures(rows: Sequence[Evaluated], view: View) -> dict[str, Any]:
     """How well the scores of a view tell positives from negatives, and how often each is flagged."""
-    scores = [row.judged[view].score for row in rows]
-    return {**_counts(rows), **_ranking(rows, scores), **_flag_rates(rows, view)}
+    return {**_counts(rows), **_ranking(scores_in(rows, view)), **_flag_rates(rows, view)}
+
+
+def scores_in(rows: Sequence[Evaluated], view: View) -> Scores:
+    """The scores of labelled rows in a view, with their labels and groups."""
+    return _scores(rows, [row.judged[view].score for row in rows])
+
+
+def _scores(rows: Sequence[Evaluated], values: Sequence[float]) -> Scores:
+    return scores_of(values, [row.facts.label or 0 for row in rows], [row.facts.group for row in rows])
+
+
+def _reading(rows: Sequence[Evaluated], controls: Mapping[str, ControlScores], keeps: Sequence[bool]) -> dict[str, Any]:
+    """Figures of a part of the rows, with the controls on the same part."""
+    chosen = np.asarray(keeps, bool)
+    kept = [row for row, is_kept in zip(rows, keeps, strict=True) if is_kept]
+    part = {
+        name: ControlScores(None if each.scores is None else each.scores[chosen], each.fitted_on)
+        for name, each in controls.items()
+    }
+    return {**figures(kept, "all"), "controls": _controls(kept, part)}
 
 
 def _counts(rows: Sequence[Evaluated]) -> dict[str, int]:
@@ -89,14 +107,15 @@ def _counts(rows: Sequence[Evaluated]) -> dict[str, int]:
     }
 
 
-def _ranking(rows: Sequence[Evaluated], values: Sequence[float]) -> dict[str, Any]:
-    scores = scores_of(values, [row.facts.label or 0 for row in rows], [row.facts.group for row in rows])
+def _ranking(scores: Scores) -> dict[str, Any]:
     recalls = {str(rate): recall_at(scores, rate) for rate in FALSE_POSITIVE_RATES}
+    negatives = int((scores.labels == 0).sum())
     within, pairs = within_group_auc(scores)
     return {
         **_shown("auc", auc(scores)),
         "recall_at_fpr": {rate: each.value for rate, each in recalls.items()},
         "recall_at_fpr_interval": {rate: each.interval for rate, each in recalls.items()},
+        "false_positives_allowed": {str(rate): int(rate * negatives + 1e-9) for rate in FALSE_POSITIVE_RATES},
         **_shown("within_group_auc", within),
         "within_group_pairs": pairs,
     }
@@ -112,44 +131,22 @@ def _flag_rates(rows: Sequence[Evaluated], view: View) -> dict[str, Any]:
     return found
 
 
-def _verdicts(rows: Sequence[Evaluated]) -> dict[str, dict[str, int]]:
+def _told_apart(rows: Sequence[Evaluated], what: Callable[[Judged], str]) -> dict[str, dict[str, int]]:
     return {
-        name: dict(Counter(row.judged["all"].verdict for row in rows if row.facts.label == label).most_common())
+        name: dict(Counter(what(row.judged["all"]) for row in rows if row.facts.label == label).most_common())
         for label, name in ((1, "positives"), (0, "negatives"))
     }
 
 
-def _controls(rows: Sequence[Evaluated], split: Split, train: TrainRows | None) -> dict[str, Any]:
-    labels, groups = [row.facts.label or 0 for row in rows], [row.facts.group for row in rows]
-    words = auc(scores_of([row.control.words for row in rows], labels, groups))
-    structure, fitted_on = _structure(rows, split, train)
-    figure = Figure(None, None) if structure is None else auc(scores_of(list(structure), labels, groups))
-    return {
-        "keywords": _shown("auc", words),
-        "structure": {**_shown("auc", figure), "fitted_on": fitted_on},
-    }
+def _controls(rows: Sequence[Evaluated], controls: Mapping[str, ControlScores]) -> dict[str, Any]:
+    """The AUC of each control, and the name of the one that tells most: the one that a detector has to beat."""
+    shown = {name: {**_control(rows, each), "fitted_on": each.fitted_on} for name, each in controls.items()}
+    told = {name: each["auc"] for name, each in shown.items() if each["auc"] is not None}
+    return {**shown, "strongest": max(told, key=lambda name: told[name]) if told else None}
 
 
-def _structure(rows: Sequence[Evaluated], split: Split, train: TrainRows | None) -> tuple[Floats | None, str | None]:
-    """Scores by the structure control, and what it was fitted to. Development rows are told apart, never learned."""
-    if len({row.facts.label for row in rows}) < 2:
-        return None, None
-    examples = examples_of([(row.facts, row.control) for row in rows], split)
-    if train is not None:
-        return fit(train.examples).scores(examples.features), train.name
-    if split == "dev":
-        return None, None
-    return held_out_scores(examples), "held-out groups, five folds"
-
-
-def examples_of(rows: Sequence[tuple[Facts, Control]], split: Split) -> Examples:
-    """Labelled rows as the structure control takes them."""
-    return Examples(
-        np.asarray([control.structure for _, control in rows], float),
-        np.asarray([facts.label or 0 for facts, _ in rows], float),
-        [facts.group for facts, _ in rows],
-        split,
-    )
+def _control(rows: Sequence[Evaluated], control: ControlScores) -> dict[str, Any]:
+    return _shown("auc", Figure(None, None) if control.scores is None else auc(_scores(rows, list(control.scores))))
 
 
 def _ablation(rows: Sequence[Evaluated]) -> dict[str, Any]:
@@ -162,15 +159,17 @@ def _without(rows: Sequence[Evaluated], name: str) -> dict[str, Any]:
     others = [[finding for finding in row.judged["all"].findings if _detector(finding) != name] for row in rows]
     fired = [len(rest) < len(row.judged["all"].findings) for row, rest in zip(rows, others, strict=True)]
     scores = [max((float(finding["score"]) for finding in rest), default=0.0) for rest in others]
-    labels, groups = [row.facts.label or 0 for row in rows], [row.facts.group for row in rows]
-    alone = [(row.facts.label, fires and not rest) for row, rest, fires in zip(rows, others, fired, strict=True)]
-    return {
-        "positives": sum(fires for fires, label in zip(fired, labels, strict=True) if label == 1),
-        "negatives": sum(fires for fires, label in zip(fired, labels, strict=True) if label == 0),
-        "positives_by_it_alone": sum(only for label, only in alone if label == 1),
-        "negatives_by_it_alone": sum(only for label, only in alone if label == 0),
-        "auc_without": auc(scores_of(scores, labels, groups)).value,
-    }
+    found: dict[str, Any] = _shown("auc_without", auc(_scores(rows, scores)))
+    for label, kind in ((1, "positives"), (0, "negatives")):
+        hits = [
+            (fires, fires and not rest)
+            for row, rest, fires in zip(rows, others, fired, strict=True)
+            if row.facts.label == label
+        ]
+        found[kind] = sum(fires for fires, _ in hits)
+        found[f"{kind}_interval"] = proportion(found[kind], len(hits)).interval
+        found[f"{kind}_by_it_alone"] = sum(alone for _, alone in hits)
+    return found
 
 
 def _detector(finding: Mapping[str, Any]) -> str:

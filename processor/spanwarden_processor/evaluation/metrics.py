@@ -53,9 +53,19 @@ def recall_at(rows: Scores, false_positive_rate: float) -> Figure:
     return _figure(rows, lambda positives, negatives: _weighted_recall(positives, negatives, false_positive_rate))
 
 
+def mean_auc(data_sets: Sequence[Scores]) -> Figure:
+    """The unweighted mean of the AUC of each of several data sets; no row is ever compared with one of another."""
+    return _mean(data_sets, _weighted_auc)
+
+
+def mean_recall_at(data_sets: Sequence[Scores], false_positive_rate: float) -> Figure:
+    """The unweighted mean of the recall in each of several data sets, each at this rate of its own negatives."""
+    return _mean(data_sets, lambda positives, negatives: _weighted_recall(positives, negatives, false_positive_rate))
+
+
 def within_group_auc(rows: Scores) -> tuple[Figure, int]:
     """The AUC over pairs of the same group only, and how many such pairs there are."""
-    count = int(rows.groups.max()) + 1 if len(rows.groups) else 0
+    count = _groups_in(rows) if len(rows.groups) else 0
     wins, pairs = np.zeros(count), np.zeros(count)
     for group in range(count):
         chosen = rows.groups == group
@@ -100,15 +110,31 @@ def _figure(rows: Scores, measure: Callable[[Floats, Floats], Floats]) -> Figure
     """A measure of the rows as they are, and its interval over draws of their groups."""
     if not rows.has_both:
         return Figure(None, None)
-    count = int(rows.groups.max()) + 1
+    count = _groups_in(rows)
     value = measure(*_by_score(rows, np.ones((1, count))))
     drawn = measure(*_by_score(rows, _draws(count)))
     return Figure(float(value[0]), _interval(drawn[~np.isnan(drawn)]))
 
 
-def _draws(groups: int) -> Floats:
-    """How often each group is drawn, in each of many draws with replacement. Always the same ones."""
-    random = np.random.default_rng(_SEED)
+def _mean(data_sets: Sequence[Scores], measure: Callable[[Floats, Floats], Floats]) -> Figure:
+    """A measure of each data set by itself, and then the mean; for the interval each is drawn apart from the others."""
+    if not data_sets or not all(rows.has_both for rows in data_sets):
+        return Figure(None, None)
+    values = [float(measure(*_by_score(rows, np.ones((1, _groups_in(rows)))))[0]) for rows in data_sets]
+    drawn = [
+        measure(*_by_score(rows, _draws(_groups_in(rows), number))) for number, rows in enumerate(data_sets, start=1)
+    ]
+    means = np.mean(drawn, axis=0)
+    return Figure(sum(values) / len(values), _interval(means[~np.isnan(means)]))
+
+
+def _groups_in(rows: Scores) -> int:
+    return int(rows.groups.max()) + 1
+
+
+def _draws(groups: int, stream: int = 0) -> Floats:
+    """How often each group is drawn, in each of many draws with replacement. Always the same ones in a stream."""
+    random = np.random.default_rng(_SEED + stream)
     return random.multinomial(groups, np.full(groups, 1 / groups), size=DRAWS).astype(float)
 
 

@@ -36,7 +36,8 @@ class RowStep(NamedTuple):
 class Facts(NamedTuple):
     """What is known of a row beside its steps. It is for measuring; detectors never come near it.
 
-    `group` is the unit that stays together when groups are drawn: the twin group where a row has one.
+    `group` is the unit that stays together when groups are drawn: the twin group where a row has one. `task` is what
+    was asked for, in words. `licence` is that under which the row may be shown; None where it may not be.
     """
 
     id: str
@@ -44,6 +45,8 @@ class Facts(NamedTuple):
     category: str | None
     group: str
     meta: Mapping[str, Any]
+    task: str = ""
+    licence: str | None = None
 
 
 class Row(NamedTuple):
@@ -80,6 +83,11 @@ def train_file_of(path: Path) -> Path | None:
         return None
     beside = path.with_name(path.name.replace(".dev.", ".train.", 1))
     return beside if beside.is_file() else None
+
+
+def train_files_beside(path: Path) -> tuple[Path, ...]:
+    """All files of train rows in the folder of a file, in the order of their names."""
+    return tuple(sorted(each for each in path.parent.glob("*.train.*") if split_of(each) == "train"))
 
 
 def read_rows(path: Path) -> Iterator[Row]:
@@ -135,9 +143,14 @@ def _facts(value: Mapping[str, Any], where: str) -> Facts:
         raise RowsUnreadable(f"{where}: label: expected 1, 0 or null (was {label!r})")
     meta = value.get("meta")
     meta = meta if isinstance(meta, dict) else {}
-    category = value.get("category")
     group = meta.get("twin_group") or value.get("group") or row_id
-    return Facts(row_id, label, category if isinstance(category, str) else None, str(group), meta)
+    licence = value.get("licence") if value.get("may_ship") is True else None
+    category, task = _text(value.get("category")), _text(value.get("task")) or ""
+    return Facts(row_id, label, category, str(group), meta, task, _text(licence))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _steps(steps: Any, where: str) -> tuple[RowStep, ...]:
@@ -149,7 +162,7 @@ def _steps(steps: Any, where: str) -> tuple[RowStep, ...]:
 def _step(step: Any, where: str) -> RowStep:
     if not isinstance(step, dict) or step.get("type") not in STEP_TYPES:
         raise RowsUnreadable(f"{where}: type: expected one of {', '.join(sorted(STEP_TYPES))}")
-    name, content = step.get("name"), step.get("content")
+    content = step.get("content")
     if not isinstance(content, str):
         raise RowsUnreadable(f"{where}: content: expected a text (was {type(content).__name__})")
-    return RowStep(step["type"], name if isinstance(name, str) else None, content)
+    return RowStep(step["type"], _text(step.get("name")), content)

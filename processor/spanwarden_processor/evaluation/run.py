@@ -8,15 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from spanwarden_processor.errors import SpanwardenError
 from spanwarden_processor.evaluation.cache import Cache
+from spanwarden_processor.evaluation.control_scores import Training, TrainRows, share_of
 from spanwarden_processor.evaluation.controls import Control, control_of
 from spanwarden_processor.evaluation.judge import Judged, MakeScorers, judge_run, not_judged
-from spanwarden_processor.evaluation.measure import Evaluated, TrainRows, examples_of, measure
+from spanwarden_processor.evaluation.measure import Evaluated, measure
 from spanwarden_processor.evaluation.rows import (
     Facts,
     RowStep,
@@ -25,6 +27,7 @@ from spanwarden_processor.evaluation.rows import (
     read_rows,
     split_of,
     train_file_of,
+    train_files_beside,
 )
 from spanwarden_processor.evaluation.views import VIEWS, View, seen
 
@@ -86,7 +89,7 @@ class Evaluation:
             Evaluated(facts, control, {view: results[digest] for view, digest in digests.items()})
             for facts, control, digests in known
         ]
-        return DataSet(name, rows, measure(name, split_of(path), rows, _train_rows(path)))
+        return DataSet(name, rows, measure(name, split_of(path), rows, _training(path)))
 
     def _views_of(self, facts: Facts) -> tuple[View, ...]:
         """The views that are judged: of rows without a label only the whole, for figures leave them out."""
@@ -166,12 +169,20 @@ def _tasks(runs: Mapping[str, tuple[RowStep, ...]]) -> Iterator[Task]:
         yield items[start : start + _RUNS_PER_TASK]
 
 
-def _train_rows(path: Path) -> TrainRows | None:
-    """The labelled train rows beside a file of development rows, where they hold both labels."""
-    beside = train_file_of(path)
-    if beside is None:
-        return None
-    rows = [(row.facts, control_of(row.steps)) for row in read_rows(beside) if row.facts.label is not None]
-    if len({facts.label for facts, _ in rows}) < 2:
-        return None
-    return TrainRows(dataset_of(beside), examples_of(rows, "train"))
+def _training(path: Path) -> Training:
+    """The train rows that stand beside a file of development rows; nothing else is learned from."""
+    if split_of(path) != "dev":
+        return Training(None, None)
+    own = train_file_of(path)
+    rows = _train_rows(own) if own else None
+    return Training(rows if rows and rows.has_both else None, _share(train_files_beside(path)))
+
+
+@lru_cache(maxsize=1)
+def _share(paths: tuple[Path, ...]) -> TrainRows | None:
+    return share_of(map(_train_rows, paths))
+
+
+def _train_rows(path: Path) -> TrainRows:
+    rows = [(row.facts, control_of(row.steps)) for row in read_rows(path) if row.facts.label is not None]
+    return TrainRows(dataset_of(path), rows)
