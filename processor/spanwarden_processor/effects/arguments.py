@@ -52,7 +52,7 @@ def strings_in(value: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str,
         if isinstance(each, str):
             count += 1
             yield name, each
-        elif isinstance(each, Mapping) and level < _MAX_DEPTH:
+        elif isinstance(each, dict) and level < _MAX_DEPTH:
             waiting += [(str(inner), part, level + 1) for inner, part in reversed(list(each.items())[:_MAX_STRINGS])]
         elif isinstance(each, (list, tuple)) and level < _MAX_DEPTH:
             waiting += [(name, part, level + 1) for part in reversed(each[:_MAX_STRINGS])]

@@ -19,7 +19,8 @@ _MAX_PATH: Final = 4096
 
 def normal_path(path: str, directory: str = "") -> str:
     """One spelling of `path`, seen from `directory`: `~` for the home directory, no `.`, `..` or doubled slashes."""
-    text = _FILE_URL.sub("", path.strip()[:_MAX_PATH])
+    text = path.strip()[:_MAX_PATH]
+    text = _FILE_URL.sub("", text) if "file:" in text else text
     text = _HOME_DIRECTORY.sub("~", text, count=1) if text[:1] in "$~" else text
     return join(directory, text)
 

@@ -46,34 +46,37 @@ def effects_of_script(text: str, names: Mapping[str, str]) -> tuple[tuple[Effect
     """What a shell text does, and the script that it was read as."""
     script = read_script(text, names)
     known = {**names, **script.names} if script.names else names
-    return tuple(effect for command in script.commands for effect in effects_of_command(command, known)), script
+    effects: list[Effect] = []
+    for command in script.commands:
+        effects += effects_of_command(command, known)
+    return tuple(effects), script
 
 
 def effects_of_command(command: Command, names: Mapping[str, str]) -> list[Effect]:
     """What one command does, as far as its words tell."""
-    effects: list[Effect] = []
+    effects = _own(command, names)
+    if not all(effect.target for effect in effects):
+        effects = [effect for effect in effects if effect.target]
     if command.environment or command.program in _SETTING:
-        effects += _environment(command)
-    effects += [effect for effect in _own(command, names) if effect.target]
+        effects = [*_environment(command), *effects]
     if command.reads or command.writes or command.appends:
         effects += _redirected(command)
     return effects
 
 
-def _own(command: Command, names: Mapping[str, str]) -> Iterator[Effect]:
-    if command.program == "git":
-        yield from effects_of_git(command, names)
-        return
-    if command.code:
-        yield from _code(command)
-    if command.program not in _QUIET:
-        yield from _run(command)
-    for path in operand_paths(command):
-        yield effect_of(command, "read", normal_path(path, command.directory))
-    for handler in _handlers_of(command.program):
-        yield from handler(command)
+def _own(command: Command, names: Mapping[str, str]) -> list[Effect]:
+    program = command.program
+    if program == "git":
+        return list(effects_of_git(command, names))
+    effects = list(_code(command)) if command.code else []
+    if program not in _QUIET:
+        effects += _run(command)
+    effects += [effect_of(command, "read", normal_path(path, command.directory)) for path in operand_paths(command)]
+    for handler in _handlers_of(program):
+        effects += handler(command)
     if command.writes or command.appends:
-        yield from sent_to_sockets(command)
+        effects += sent_to_sockets(command)
+    return effects
 
 
 @lru_cache(maxsize=1024)

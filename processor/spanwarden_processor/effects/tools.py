@@ -82,14 +82,14 @@ def effects_of_call(step: Step, names: Mapping[str, str]) -> CallEffects:
     if line:
         script = line if isinstance(line, str) else " ".join(_shell_quoted(word) for word in line)
         effects, read = effects_of_script(script, names)
-        if isinstance(line, tuple) or not isinstance(arguments, (str, Mapping)):
+        if isinstance(line, tuple) or not isinstance(arguments, (str, dict)):
             quotable = {text for _, text in strings_in(arguments)} | {step.text}
             effects = tuple(_anchored(effect, quotable) for effect in effects)
         return CallEffects(effects, read.names, read.complete)
     code = _code_text(tool, arguments)
     if code:
         return CallEffects(tuple(_code_effects(tool, code, names)), {})
-    if isinstance(arguments, Mapping):
+    if isinstance(arguments, dict):
         return CallEffects(tuple(_tool_effects(tool, arguments)), {})
     return CallEffects(tuple(_bare_effects(tool, arguments)), {}) if isinstance(arguments, str) else NOTHING
 
@@ -144,7 +144,7 @@ def _code_text(tool: str, arguments: Any) -> str:
     is_python = bool(set(name_words(tool)) & _PYTHON_WORDS)
     if isinstance(arguments, str):
         return arguments if is_python else ""
-    if isinstance(arguments, Mapping) and (is_python or "code" in arguments) and not _path(arguments):
+    if isinstance(arguments, dict) and (is_python or "code" in arguments) and not _path(arguments):
         return text_under(arguments, (*CODE_KEYS, "input", "text"))
     return ""
 
@@ -204,7 +204,7 @@ def _file_effects(tool: str, words: set[str], arguments: Mapping[str, Any]) -> I
     action = arguments.get("command") if isinstance(arguments.get("command"), str) else ""
     new, old = "\n".join(texts_under(arguments, NEW_TEXT_KEYS)), "\n".join(texts_under(arguments, OLD_TEXT_KEYS))
     nested = (
-        [each for each in arguments.get("edits", []) if isinstance(each, Mapping)]
+        [each for each in arguments.get("edits", []) if isinstance(each, dict)]
         if isinstance(arguments.get("edits"), list)
         else []
     )
