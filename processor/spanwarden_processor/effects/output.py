@@ -1,4 +1,4 @@
-"""A command in, what it prints out, where its text alone tells: `echo`, `printf`, and decoders of such text."""
+"""A command in, what it prints out, where its text alone tells: `echo`, `printf`, and coders of such text."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from spanwarden_processor.effects.command import Command
 
 MAX_TEXT: Final = 16_384
 _MAX_DEPTH: Final = 60
+_DECODING: Final = frozenset({"-d", "-D", "--decode", "-di", "-id"})
 _ANSI_ESCAPE: Final = re.compile(r"\\(?:x[0-9A-Fa-f]{1,2}|u[0-9A-Fa-f]{1,4}|[0-7]{1,3}|.)", re.DOTALL)
 
 
 def output_of(command: Command, depth: int = 0) -> str | None:
-    """What a command prints where its text alone tells: `echo`, `printf`, decoders of such text. Else None."""
+    """What a command prints where its text alone tells: `echo`, `printf`, coders of such text. Else None."""
     if depth > _MAX_DEPTH:
         return None
     if command.program in {"echo", "printf"}:
@@ -27,7 +28,17 @@ def output_of(command: Command, depth: int = 0) -> str | None:
     fed = command.stdin or (output_of(command.upstream[-1], depth + 1) if command.upstream else None)
     if not fed or len(fed) > MAX_TEXT:
         return None
-    return _decoded(command, fed)
+    return _encoded(command, fed) or _decoded(command, fed)
+
+
+def _encoded(command: Command, text: str) -> str | None:
+    options = set(command.argv[1:])
+    writes_base64 = command.program in {"base64", "base64url"} or (
+        command.program == "openssl" and bool(options & {"base64", "-base64"})
+    )
+    if not writes_base64 or options & _DECODING:
+        return None
+    return base64.b64encode(text.encode("utf-8", "replace")).decode()
 
 
 def _decoded(command: Command, text: str) -> str | None:
@@ -38,7 +49,7 @@ def _decoded(command: Command, text: str) -> str | None:
                 return text if not command.argv[1:] else None
             case "rev":
                 return text[::-1]
-            case "base64" | "base64url" if options & {"-d", "-D", "--decode", "-di", "-id"}:
+            case "base64" | "base64url" if options & _DECODING:
                 return base64.b64decode(text.strip() + "=" * (-len(text.strip()) % 4)).decode()
             case "openssl" if "-d" in options and options & {"base64", "-base64", "-a", "enc"}:
                 return base64.b64decode(text.strip()).decode()
