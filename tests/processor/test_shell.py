@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import base64
 import time
 
@@ -196,3 +197,12 @@ def test_signs_of_every_script_are_read_as_they_are_written() -> None:
     [command] = read_script("rm -rf '/srv/\u8d44\u6599/\u00fcbung' $(true)").commands[-1:]
 
     assert "/srv/\u8d44\u6599/\u00fcbung" in command.argv
+
+
+def test_reading_a_script_leaves_nothing_to_the_search_for_cycles() -> None:
+    read_script("for f in *.py; do wc -l $(cat list) < in > out; done # warm")
+    gc.collect()
+
+    read_script("for f in *.py; do wc -l $(cat list) < in > out; done # cold")
+
+    assert gc.collect() == 0

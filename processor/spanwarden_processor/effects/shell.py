@@ -63,6 +63,7 @@ class _Reader:
     def read(self, text: str) -> Script:
         known = dict(self.names)
         self.script(text)
+        del self.words  # it refers back to this reader, and nothing here is to wait for a search for cycles
         fresh = {name: value for name, value in self.names.items() if known.get(name) != value}
         return Script(tuple(self.commands), fresh, self.complete)
 
