@@ -11,7 +11,7 @@ from spanwarden_processor.effects.effect import Effect
 from spanwarden_processor.effects.flow import ENVIRONMENT
 from spanwarden_processor.effects.paths import host_of
 from spanwarden_processor.indexes import KnownSecret
-from spanwarden_processor.secret_forms import is_private_file
+from spanwarden_processor.secret_forms import is_private_directory, is_private_file
 from spanwarden_processor.secrets import find_secrets, inflated, unbase64
 from spanwarden_processor.session import Session
 from spanwarden_processor.types import Step
@@ -79,12 +79,13 @@ def views_of(text: str) -> Iterator[tuple[str, str]]:
 def _files(session: Session, effect: Effect) -> Iterator[Leak]:
     for source in effect.sources:
         origins = (source, *session.tainted.get(source, ()))
-        private = next((path for path in origins if is_private_file(path)), None)
+        private = next((path for path in origins if is_private_file(path) or is_private_directory(path)), None)
         holder = next((known for known in session.secrets.values() if known.source in origins), None)
         if private is None and holder is None:
             continue
         origin = private or source
-        described = f"the private file {origin}" if private else f"the file {origin}, which holds a secret"
+        kind = "directory" if is_private_directory(origin) else "file"
+        described = f"the private {kind} {origin}" if private else f"the file {origin}, which holds a secret"
         what = "the whole environment" if origin == ENVIRONMENT else described
         how = _encoding(effect) if origin == source else f"copied to {source}"
         yield Leak(what, how, False, "file", origin, holder.step if holder else None, holder)

@@ -59,6 +59,7 @@ PLACEHOLDERS: Final = re.compile(
 )
 """What documentation writes where a key would stand."""
 
+_PRIVATE_DIRECTORIES: Final = re.compile(r"(?:^|/)\.(?:ssh|aws|gnupg|azure|config/gcloud)\Z")
 _PRIVATE_FILES: Final = re.compile(
     r"(?:^|/)\.env(?:\.(?!example|sample|template|dist|test\b)[\w.-]+)?\Z|(?:^|/)\.ssh/(?!known_hosts|config\Z|"
     r"authorized_keys|[\w.-]*\.pub\Z)|"
@@ -86,6 +87,11 @@ def is_placeholder(value: str) -> bool:
 def is_private_file(path: str) -> bool:
     """Whether the file at a normal path is one that holds secrets by its nature; `$environment` does, too."""
     return _PRIVATE_FILES.search(path) is not None
+
+
+def is_private_directory(path: str) -> bool:
+    """Whether the directory at a normal path holds such files by its nature."""
+    return _PRIVATE_DIRECTORIES.search(path) is not None
 
 
 @cache

@@ -24,7 +24,7 @@ ACTS: Final[dict[str, str]] = {
     "send": (
         "send|invit|lade|pay|book|upload|post(?!g)|shar(?:e|ing)|email|e-mail|mail|forward|publish|transmit|"
         "submit|transfer|report|"
-        "notif|messag|export|sync|copy to|back up|"
+        "notif|messag|export|sync|copy (?:[^\n]{1,80} )?to\\b|back up|"
         "exfiltrat|leak|expos|schick|sende|hochlad|hochgeladen|teile|veröffentlich|envo(?:ye|i)|télévers|partag|"
         "publi|enví|envi(?:a|e|o)|sub(?:a|e|ir)\\b|compart|"
         "invia|carica|condivid|verstuur|stuur|wyśl|prześl|отправ|загруз|публик"
