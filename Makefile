@@ -29,7 +29,7 @@ check: $(INSTALLED) ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-logo
 
 bench: $(INSTALLED) ## measure, beside baselines, in one run
 	@$(BIN)/python -m tests.bench

@@ -108,7 +108,8 @@ def _category(name: str | None) -> str | None:
 
 def _print(console: Console, found: Sequence[Mapping[str, Any]], jaeger: str | None, since: str) -> None:
     if not found:
-        console.print(Text(f"no findings since {since}"))
+        period = f"in the last {since}" if since[-1:].isalpha() else f"since {since}"
+        console.print(Text(f"no such findings {period}"))
         return
     table = Table(box=box.HORIZONTALS, show_lines=True, show_edge=False, pad_edge=False)
     # Narrow enough for a trace id, which is copied from here, to stay on one line of 80 characters.
