@@ -13,13 +13,14 @@ from opentelemetry.trace import Span
 
 from spanwarden import names
 from spanwarden.encode import sendable
+from spanwarden.gathering import Interval
 from spanwarden.guard import Attachment, Counts, guarded
 from spanwarden.metrics import Metrics
 from spanwarden.reasoning import ReasoningKind, Thought
 from spanwarden.runs import Run, run_in
 from spanwarden.session import Session
 from spanwarden.sessions import Sessions
-from spanwarden.spans import Attributes, Interval, Spans
+from spanwarden.spans import Attributes, Spans
 
 
 @dataclass(slots=True, eq=False)

@@ -11,9 +11,9 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from spanwarden import names
-from spanwarden.apis import Api, Reply, snapshot
+from spanwarden.apis import Api, Reply
 from spanwarden.encode import sendable
-from spanwarden.gathering import Times
+from spanwarden.gathering import Interval, Times
 from spanwarden.guard import Attachment, Counts, guarded
 from spanwarden.heard import Conversation
 from spanwarden.history import unrecorded
@@ -24,7 +24,7 @@ from spanwarden.roots import OpenRoots, Turn
 from spanwarden.runs import Run
 from spanwarden.session import Session
 from spanwarden.sessions import Sessions
-from spanwarden.spans import Attributes, Interval, Spans
+from spanwarden.spans import Attributes, Spans
 from spanwarden.streams import Ending
 from spanwarden.unsampled import UnsampledRuns
 
@@ -37,8 +37,6 @@ class HttpSeen(NamedTuple):
 
 
 _NOT_SEEN: Final = HttpSeen()
-_REPEATED: Final = (names.TOOL_DEFINITIONS, names.SYSTEM_INSTRUCTIONS)
-"""Content that hardly changes from request to request."""
 
 
 @dataclass(slots=True, eq=False)
@@ -152,19 +150,21 @@ class Answers:
         """Make the answer known for the next request; true if it asks for tools."""
         wants_tools = False
         for choice in reply.choices:
-            wants_tools |= bool(choice.calls)
-            if not any(asked.id for asked in choice.calls):  # in words, or the older `function_call`
-                self._sessions.answered(call.session, choice.content, call.conversation.last_content())
-                continue
-            self._unsampled.forget([asked.id for asked in choice.calls])
-            self._sessions.asked(call.session, choice.calls, ended_ns, snapshot(call.arguments.get("tools")))
+            if choice.calls:
+                wants_tools = True
+                self._unsampled.forget(choice.calls)
+                tools = call.arguments.get("tools")
+                if self._sessions.asked(call.session, choice.calls, ended_ns, tools):
+                    continue
+            # In words, or the older `function_call`, which has no id.
+            self._sessions.answered(call.session, choice.content, call.conversation.last_content())
         return wants_tools
 
     def _record_reasoning(self, call: ModelCall, reply: Reply, times: Times, ended_ns: int) -> None:
         for choice in reply.choices:
             for thought in choice.thoughts:
                 seen = times.get(thought.source)
-                interval = Interval(*seen) if seen is not None else Interval(call.started_ns, ended_ns)
+                interval = seen or Interval(call.started_ns, ended_ns)
                 self._spans.reasoning(call.session, thought, call.context, interval, inferred=seen is None)
 
     def _close_span(self, call: ModelCall, span: Span, reply: Reply, ended_ns: int) -> None:
@@ -177,13 +177,14 @@ class Answers:
         if reply.error_type is not None:
             attributes[names.ERROR_TYPE] = reply.error_type
             self._spans.mark_failed(span)
-        content = self._content(call, reply.choices, attributes) if self._spans.mode.place != "none" else {}
-        if self._spans.mode.on_events:
+        captures = self._spans.on_spans or self._spans.on_events
+        content = self._content(call, reply.choices, attributes) if captures else {}
+        if self._spans.on_events:
             attributes = {**call.start, **attributes}
         self._spans.close_call(span, attributes, content, call.context, ended_ns)
         self._metrics.call(call.start, attributes, ended_ns - call.started_ns)
 
-    def _content(self, call: ModelCall, choices: list[Choice], attributes: Attributes) -> dict[str, Any]:
+    def _content(self, call: ModelCall, choices: list[Choice], attributes: Attributes) -> Attributes:
         """The content of a span, without what an earlier span of the session carries."""
         mode, sent = self._spans.mode, call.session.sent
         messages, omitted = unrecorded(sent, call.conversation.messages, mode.history_limit)
@@ -191,13 +192,7 @@ class Answers:
             attributes[names.OMITTED_MESSAGES] = omitted
         content = {names.OUTPUT_MESSAGES: [choice.message() for choice in choices]} if choices else {}
         content.update(call.api.content(messages, call.arguments, mode.reading))
-        if mode.history_limit is not None:
-            omitted_keys = [key for key in _REPEATED if key in content and sent.repeats(key, content[key])]
-            for key in omitted_keys:
-                del content[key]
-            if omitted_keys:
-                attributes[names.OMITTED] = tuple(omitted_keys)
-        return content
+        return self._spans.call_content(content, call.arguments.get("tools"), sent)
 
     def _note_turn(self, turn: Turn, *, is_open: bool, ended_ns: int, error_type: str | None) -> None:
         turn.touch(ended_ns)

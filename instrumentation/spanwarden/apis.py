@@ -9,7 +9,7 @@ from spanwarden import names
 from spanwarden.encode import fields_of
 from spanwarden.gathering import ChatGathering, Gathering
 from spanwarden.heard import Conversation, chat_conversation
-from spanwarden.messages import Choice, Reading, choice_of, input_messages, tool_definitions
+from spanwarden.messages import Choice, Reading, choice_of, input_messages
 from spanwarden.request import response_attributes
 from spanwarden.response_gathering import ResponseGathering
 from spanwarden.responses import item_messages, items_of, response_choice, response_conversation
@@ -34,8 +34,8 @@ class Api(NamedTuple):
     """One kind of request.
 
     `messages` takes what is said out of the arguments; `hear` reads it; `content` puts it in the form of the
-    conventions; `read` reads an answer, given as mapping or model (the flag: it broke off); `gather` collects chunks;
-    `call_ids` takes only the ids of tool calls out of an answer.
+    conventions, the tools aside; `read` reads an answer, given as mapping or model (the flag: it broke off); `gather`
+    collects chunks; `call_ids` takes only the ids of tool calls out of an answer.
     """
 
     operation: str
@@ -48,38 +48,33 @@ class Api(NamedTuple):
     call_ids: Callable[[Any], list[str]]
 
 
-def snapshot(value: Any) -> Sequence[Any]:
-    """The items now, so that a list which the caller changes meanwhile is recorded as it was sent."""
-    return value[:] if isinstance(value, list | tuple) else ()
-
-
 def _chat_messages(arguments: Mapping[str, Any]) -> Sequence[Any]:
-    return snapshot(arguments.get("messages"))
+    """The items now, so that a list which the caller changes meanwhile is recorded as it was sent."""
+    given = arguments.get("messages")
+    return given[:] if isinstance(given, list | tuple) else ()
 
 
-def _chat_content(messages: Sequence[Any], arguments: Mapping[str, Any], reading: Reading) -> Content:
-    return {names.INPUT_MESSAGES: input_messages(messages, reading), **_tools(arguments, arguments)}
-
-
-def _tools(arguments: Mapping[str, Any], answer: Mapping[str, Any]) -> Content:
-    tools = snapshot(arguments.get("tools")) or snapshot(answer.get("tools"))
-    return {names.TOOL_DEFINITIONS: tool_definitions(tools)} if tools else {}
+def _chat_content(messages: Sequence[Any], _arguments: Mapping[str, Any], reading: Reading) -> Content:
+    return {names.INPUT_MESSAGES: input_messages(messages, reading)}
 
 
 def _read_chat(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     fields = fields_of(answer)
-    choices = [
-        choice_of(choice, source, reading, broken_off=broken_off)
-        for source, choice in enumerate(fields.get("choices") or ())
-    ]
-    return Reply(_with_reasons(response_attributes(fields), choices), choices)
+    attributes = response_attributes(fields)
+    choices: list[Choice] = []
+    for source, item in enumerate(fields.get("choices") or ()):
+        choice = choice_of(item, source, reading, broken_off=broken_off)
+        choices.append(choice)
+        _add_reason(attributes, choice)
+    return Reply(attributes, choices)
 
 
-def _with_reasons(attributes: dict[str, Any], choices: Sequence[Choice]) -> dict[str, Any]:
-    reasons = tuple([choice.finish_reason for choice in choices if choice.finish_reason is not None])
-    if reasons:
-        attributes[names.RESPONSE_FINISH_REASONS] = reasons
-    return attributes
+def _add_reason(attributes: dict[str, Any], choice: Choice) -> None:
+    if choice.finish_reason is not None:
+        attributes[names.RESPONSE_FINISH_REASONS] = (
+            *attributes.get(names.RESPONSE_FINISH_REASONS, ()),
+            choice.finish_reason,
+        )
 
 
 def _prompt(arguments: Mapping[str, Any]) -> Sequence[Any]:
@@ -105,21 +100,24 @@ def _response_content(items: Sequence[Any], arguments: Mapping[str, Any], readin
     instructions = arguments.get("instructions")
     if isinstance(instructions, str):
         content[names.SYSTEM_INSTRUCTIONS] = [{"type": "text", "content": instructions}]
-    return {**content, names.INPUT_MESSAGES: item_messages(items, reading), **_tools(arguments, {})}
+    content[names.INPUT_MESSAGES] = item_messages(items, reading)
+    return content
 
 
 def _read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:  # noqa: ARG001 - a response says its status
     fields = fields_of(answer)
     choice = response_choice(fields, reading)
-    choices = [choice] if choice is not None else []
-    attributes = _with_reasons(response_attributes(fields), choices)
+    attributes = response_attributes(fields)
+    if choice is not None:
+        _add_reason(attributes, choice)
     response_id = fields.get("id")
     status = fields.get("status")
-    if any(fields_of(item).get("type") == "compaction" for item in fields.get("output") or ()):
-        attributes[names.CONVERSATION_COMPACTED] = True
+    for item in fields.get("output") or ():
+        if fields_of(item).get("type") == "compaction":
+            attributes[names.CONVERSATION_COMPACTED] = True
     return Reply(
         attributes,
-        choices,
+        [choice] if choice is not None else [],
         response_id if isinstance(response_id, str) else "",
         status not in ("queued", "in_progress"),
         str(fields_of(fields.get("error")).get("code") or "failed") if status == "failed" else None,

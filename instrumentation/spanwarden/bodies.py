@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from spanwarden.encode import fields_of
-from spanwarden.gathering import Gathering
+from spanwarden.gathering import Gathering, Times
 from spanwarden.streams import Following
 
 BYTES_LIMIT: Final = 64 * 1024 * 1024
@@ -58,7 +58,7 @@ class BodyGathering:
         self._answer: Any = None
 
     @property
-    def times(self) -> dict[int, tuple[int, int]]:
+    def times(self) -> Times:
         """Nothing: when a piece of a body was decoded says nothing."""
         return {}
 

@@ -67,8 +67,8 @@ class Calls:
         context = otel_context.get_current()
         if not self._active or (context and _is_suppressed(context)):
             return None
-        current = trace.get_current_span(context)
-        has_parent = current.get_span_context().is_valid
+        current = trace.get_current_span(context) if context else trace.INVALID_SPAN
+        has_parent = current is not trace.INVALID_SPAN and current.get_span_context().is_valid
         conversation = api.hear(arguments, api.messages(arguments))
         if not has_parent and self._is_in_run(api, arguments, conversation):
             root = self._unsampled.root_of(conversation)
@@ -172,11 +172,6 @@ class Calls:
         agent = call.run.name if call.run is not None else None
         for result in self._sessions.results(call.session, call.conversation):
             self._spans.inferred_tool(result, context, agent, call.started_ns)
-
-    def release(self, call: ModelCall | UnsampledCall) -> None:
-        """Make the caller's context current again."""
-        if call.attachment is not None:
-            call.attachment.release()
 
     @guarded
     def seen_response(self, response: Any, retries: int) -> None:

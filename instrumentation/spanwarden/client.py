@@ -37,6 +37,9 @@ TARGETS: Final = (
     Target("openai.resources.embeddings", "Embeddings", ("create",), EMBEDDINGS),
 )
 """Modules whose import brings the classes that are wrapped. What a version of the client lacks is passed over."""
+_READ_TWICE: Final = ("messages", "tools", "input")
+"""Arguments that may be iterables of one use."""
+_NO_STATE: Final[Mapping[str, Any]] = {}
 TRANSPORT: Final = "openai._base_client"
 """Where the client turns an HTTP response into an answer, which shows retries and request ids."""
 
@@ -113,7 +116,7 @@ class _Recording:
 
     def begin(self, resource: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
         """Open a call. One-time iterables are read once, for the request and for us; what they raise passes."""
-        for name in ("messages", "tools", "input"):
+        for name in _READ_TWICE:
             if name in kwargs:
                 kwargs[name] = reread(kwargs[name])
         arguments: Mapping[str, Any] = {"response_id": args[0], **kwargs} if args else kwargs
@@ -121,29 +124,32 @@ class _Recording:
 
     def fail(self, call: Call, error: BaseException) -> None:
         """Close a call that raised."""
-        self._calls.release(call)
+        if call.attachment is not None:
+            call.attachment.release()
         self._calls.fail(call, error)
 
     def end(self, call: Call, response: Any) -> None:
         """Close a call, now or once its answer has been read."""
-        self._calls.release(call)
-        if not self._follow(call, response):
+        if call.attachment is not None:
+            call.attachment.release()
+        state: Mapping[str, Any] = getattr(response, "__dict__", _NO_STATE)  # a model's own look-up is slow
+        if "_iterator" in state:
+            followed = self._follow_stream(call, response)
+        elif state.get("http_response") is not None:
+            followed = self._follow_raw(call, state["http_response"])
+        else:
+            followed = False
+        if not followed:
             self._calls.end(call, response)
 
     @guarded
-    def _follow(self, call: Call, response: Any) -> bool:
-        """True where the call is closed or will be; false where the response is the answer itself."""
-        state: Mapping[str, Any] = getattr(response, "__dict__", {})  # a model's own look-up of what it lacks is slow
-        if "_iterator" in state:
-            gathering = self._api.gather()
-            following = Following(gathering, lambda ending: self._end_stream(call, ending), self.counts)
-            self._calls.streams.follow(response, following)
-            return True
-        http = state.get("http_response")
-        if http is None:
-            return False
-        return self._follow_raw(call, http)
+    def _follow_stream(self, call: Call, stream: Any) -> bool:
+        gathering = self._api.gather()
+        following = Following(gathering, lambda ending: self._end_stream(call, ending), self.counts)
+        self._calls.streams.follow(stream, following)
+        return True
 
+    @guarded
     def _follow_raw(self, call: Call, http: Any) -> bool:
         """A raw response: read already, or copied while the program reads it."""
         body = BodyGathering(self._api.gather)

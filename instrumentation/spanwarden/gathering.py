@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from spanwarden.encode import fields_of
 
@@ -14,8 +14,16 @@ _HEAD: Final = ("id", "model", "service_tier", "system_fingerprint")
 _TEXTS: Final = ("content", "refusal", "reasoning_content", "reasoning")
 _REASONING: Final = frozenset({"reasoning_content", "reasoning"})
 
-Times = dict[int, tuple[int, int]]
-"""When the first and the last piece of reasoning came, in nanoseconds since the epoch, by choice or output item."""
+
+class Interval(NamedTuple):
+    """From when to when, in nanoseconds since the epoch."""
+
+    started_ns: int
+    ended_ns: int
+
+
+Times = dict[int, Interval]
+"""When the first and the last piece of reasoning came, by choice or output item."""
 
 
 class Gathering(Protocol):
@@ -70,7 +78,7 @@ class Texts:
         """Note that reasoning of a choice or item comes now."""
         now_ns = time.time_ns()
         first = self.times.get(source)
-        self.times[source] = (now_ns if first is None else first[0], now_ns)
+        self.times[source] = Interval(now_ns if first is None else first.started_ns, now_ns)
 
     def text(self, key: Any) -> str | None:
         """A text as far as it came."""

@@ -86,6 +86,7 @@ class Attachment:
 
     def release(self) -> None:
         """Make the earlier context current again, where that is still possible."""
+        self.holder = None  # it holds this: a cycle would keep a call's content until the next collection
         try:
             _attached.reset(self._own)
         except (ValueError, RuntimeError):

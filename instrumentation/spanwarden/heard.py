@@ -9,7 +9,7 @@ from spanwarden.encode import fields_of
 from spanwarden.messages import AskedCall, asked_calls
 
 ROLES_OF_RESULTS: Final = ("tool", "function")
-LOOK_BACK: Final = 8
+LOOK_BACK: Final = 4
 """Messages looked at for a tool's result, from the newest on, in a request that offers no tools."""
 
 
@@ -21,6 +21,9 @@ class Heard(NamedTuple):
     call_id: str = ""
 
 
+SILENCE: Final = Heard("", None)
+"""Stands for the newest message where there is none."""
+
 Hear: TypeAlias = Callable[[Any], Heard]
 Calls: TypeAlias = Callable[[Any], Sequence[AskedCall]]
 
@@ -28,30 +31,34 @@ Calls: TypeAlias = Callable[[Any], Sequence[AskedCall]]
 class Conversation(NamedTuple):
     """What a request brings, and how to read it.
 
-    `response_id` names an earlier answer that it continues, `conversation_id` a conversation that the provider keeps.
+    `newest` is the last of the messages as it was read. `response_id` names an earlier answer that it continues,
+    `conversation_id` a conversation that the provider keeps.
     """
 
     messages: Sequence[Any]
+    newest: Heard
     hear: Hear
     calls: Calls
     response_id: str = ""
     conversation_id: str = ""
 
     def last_content(self) -> Any:
-        """What the newest message says."""
-        return self.before(len(self.messages))
+        """What the newest message says; what is no message is passed over."""
+        return self.newest.content if self.newest.role else self.before(len(self.messages))
 
     def before(self, index: int) -> Any:
         """What the message before a position says; what is no message in between is passed over."""
-        for message in reversed(self.messages[:index]):
-            heard = self.hear(message)
+        for earlier in range(index - 1, -1, -1):
+            heard = self.hear(self.messages[earlier])
             if heard.role:
                 return heard.content
         return None
 
     def brings_results(self) -> bool:
         """Whether a tool's result is among the newest messages."""
-        return any(self.hear(message).role in ROLES_OF_RESULTS for message in reversed(self.messages[-LOOK_BACK:]))
+        if self.newest.role in ROLES_OF_RESULTS:
+            return True
+        return any(self.hear(message).role in ROLES_OF_RESULTS for message in self.messages[-LOOK_BACK:-1])
 
     def has_answers(self) -> bool:
         """Whether it brings back anything that the model said."""
@@ -73,4 +80,5 @@ def calls_of_message(message: Any) -> Sequence[AskedCall]:
 
 def chat_conversation(arguments: Mapping[str, Any], messages: Sequence[Any]) -> Conversation:  # noqa: ARG001 - as every API
     """The conversation of a chat completions request."""
-    return Conversation(messages, hear_message, calls_of_message)
+    newest = hear_message(messages[-1]) if messages else SILENCE
+    return Conversation(messages, newest, hear_message, calls_of_message)

@@ -7,7 +7,7 @@ receivers refuse requests over 4 MiB as a whole.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +17,8 @@ CONVERSATIONS_KEPT: Final = 4
 """Histories that one session carries on side by side, those of sub-agents say."""
 SYSTEM_LIMIT: Final = 2_048
 """Characters of a first message by the system that is repeated all the same, for whoever reads a single span."""
+_PLAIN: Final = frozenset({"role", "content", "tool_call_id"})
+"""The fields of most messages. The hash of a text is kept by Python, so these are recognised without reading them."""
 
 
 class Print(NamedTuple):
@@ -53,9 +55,8 @@ class Sent:
         self.prefixes = (newest, *rest)[:CONVERSATIONS_KEPT]
         return known.length if known is not None else 0
 
-    def repeats(self, key: str, value: Any) -> bool:
+    def repeats(self, key: str, text: str) -> bool:
         """Whether long content of another kind, tool definitions say, is what the span before it carried."""
-        text = json_text(value)
         if len(text) <= SYSTEM_LIMIT:
             return False
         digest = hash(text)
@@ -68,15 +69,10 @@ def print_of(message: Any) -> Print:
     """Recognise a message by what it says and not by which object it is: programs change theirs in place."""
     fields = fields_of(message)
     content = fields.get("content")
-    if isinstance(content, str) and not (fields.get("tool_calls") or fields.get("type")):
-        return Print(_digest_of_text(fields, content), len(content))
+    if isinstance(content, str) and fields.keys() <= _PLAIN:
+        return Print(hash((content, fields.get("role"), fields.get("tool_call_id"))), len(content))
     text = json_text(fields)
     return Print(hash(text), len(text))
-
-
-def _digest_of_text(fields: Mapping[str, Any], content: str) -> int:
-    thoughts = fields.get("reasoning_content") or fields.get("reasoning")
-    return hash((fields.get("role"), content, fields.get("tool_call_id"), str(thoughts), fields.get("name")))
 
 
 def _is_short(messages: Sequence[Any], limit: int) -> bool:

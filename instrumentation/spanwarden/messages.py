@@ -61,29 +61,27 @@ class Choice(NamedTuple):
 
 def asked_calls(message: Mapping[str, Any]) -> list[AskedCall]:
     """The tool calls of an assistant message: functions, custom tools, and the older `function_call`."""
-    calls = []
-    for item in message.get("tool_calls") or ():
-        call = item if type(item) is dict else fields_of(item)
-        kind = call.get("type") or "function"
-        calls.append(_asked(call.get("id"), kind, fields_of(call.get(kind))))
+    calls = [_asked(fields_of(item)) for item in message.get("tool_calls") or ()]
     older = message.get("function_call")
     if older is not None:
-        calls.append(_asked(None, "function", fields_of(older)))
+        calls.append(_asked({"function": older}))
     return calls
 
 
-def _asked(call_id: Any, kind: str, body: Mapping[str, Any]) -> AskedCall:
+def _asked(call: Mapping[str, Any]) -> AskedCall:
+    kind = call.get("type") or "function"
+    body = fields_of(call.get(kind))
     written = body.get("arguments")
     if written is None:
         written = body.get("input")
     if not isinstance(written, str):
         written = json_text(written)
-    return AskedCall(call_id or "", body.get("name") or "", kind, written)
+    return AskedCall(call.get("id") or "", body.get("name") or "", kind, written)
 
 
 def input_messages(messages: Sequence[Any], reading: Reading) -> list[dict[str, Any]]:
     """A request's messages, in order."""
-    return [_message(fields_of(message), reading) for message in messages]
+    return [_message(message if type(message) is dict else fields_of(message), reading) for message in messages]
 
 
 def choice_of(choice: Any, source: int, reading: Reading, *, broken_off: bool) -> Choice:
@@ -122,14 +120,16 @@ def _message(message: Mapping[str, Any], reading: Reading) -> dict[str, Any]:
         response = result_content(content, reading)
         return {"role": role, "parts": [tool_response(message.get("tool_call_id"), response)]}
     if role == "function":
-        parts = [{"type": "tool_call_response", "response": content}]
+        parts: list[Part] = [{"type": "tool_call_response", "response": content}]
     elif role == "assistant":
         thoughts = thoughts_of(message, think_tags=reading.think_tags)
         parts = _assistant_parts(message, thoughts, asked_calls(message), reading)
     else:
         parts = content_parts(content, reading)
-    name = message.get("name")
-    return {"role": role, "parts": parts, "name": name} if name else {"role": role, "parts": parts}
+    said = {"role": role, "parts": parts}
+    if message.get("name"):
+        said["name"] = message["name"]
+    return said
 
 
 def tool_response(call_id: Any, response: Any) -> Part:
@@ -152,10 +152,11 @@ def _assistant_parts(
     if reading.think_tags:
         content = split_think(content)[1]
     if content:
-        parts.extend(content_parts(content, reading))
-    spoken = (message.get("refusal"), fields_of(message.get("audio")).get("transcript"))
-    parts.extend([{"type": "text", "content": text} for text in spoken if text])
-    parts.extend([call.part() for call in calls])
+        parts += content_parts(content, reading)
+    refusal, audio = message.get("refusal"), message.get("audio")
+    spoken = (refusal, fields_of(audio).get("transcript")) if refusal or audio else ()
+    parts += [{"type": "text", "content": text} for text in spoken if text]
+    parts += [call.part() for call in calls]
     return parts
 
 

@@ -52,7 +52,7 @@ def thoughts_of(message: Mapping[str, Any], source: int = 0, *, think_tags: bool
 
 def _add(thoughts: list[Thought], thought: Thought) -> None:
     """Add what is new: neither the same text again, nor a piece of a text that is there in full."""
-    if not thought.text or not any(thought.text in known.text for known in thoughts):
+    if not (thoughts and thought.text and any(thought.text in known.text for known in thoughts)):
         thoughts.append(thought)
 
 

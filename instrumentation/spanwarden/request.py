@@ -36,16 +36,34 @@ _INTEGERS: Final[Mapping[str, str]] = {
 _INT64_MAX: Final = 2**63 - 1
 """Wider integers make a whole batch of spans unsendable."""
 _OUTPUT_TYPES: Final[Mapping[str, str]] = {"text": "text", "json_object": "json", "json_schema": "json"}
-_USAGE: Final = (
-    (("prompt_tokens", "input_tokens"), None, names.USAGE_INPUT),
-    (("completion_tokens", "output_tokens"), None, names.USAGE_OUTPUT),
-    (("prompt_tokens_details", "input_tokens_details"), "cached_tokens", names.USAGE_CACHE_READ),
-    (("prompt_tokens_details", "input_tokens_details"), "cache_write_tokens", names.USAGE_CACHE_WRITE),
-    (("prompt_tokens_details", "input_tokens_details"), "audio_tokens", names.USAGE_AUDIO_INPUT),
-    (("completion_tokens_details", "output_tokens_details"), "reasoning_tokens", names.USAGE_REASONING),
-    (("completion_tokens_details", "output_tokens_details"), "audio_tokens", names.USAGE_AUDIO_OUTPUT),
+_USAGE: Final[Mapping[str, str]] = {
+    "prompt_tokens": names.USAGE_INPUT,
+    "input_tokens": names.USAGE_INPUT,
+    "completion_tokens": names.USAGE_OUTPUT,
+    "output_tokens": names.USAGE_OUTPUT,
+}
+"""Token counts by their field, in the spelling of chat completions and of Responses."""
+_INPUT_DETAILS: Final[Mapping[str, str]] = {
+    "cached_tokens": names.USAGE_CACHE_READ,
+    "cache_write_tokens": names.USAGE_CACHE_WRITE,
+    "audio_tokens": names.USAGE_AUDIO_INPUT,
+}
+_OUTPUT_DETAILS: Final[Mapping[str, str]] = {
+    "reasoning_tokens": names.USAGE_REASONING,
+    "audio_tokens": names.USAGE_AUDIO_OUTPUT,
+}
+_USAGE_DETAILS: Final[Mapping[str, Mapping[str, str]]] = {
+    "prompt_tokens_details": _INPUT_DETAILS,
+    "input_tokens_details": _INPUT_DETAILS,
+    "completion_tokens_details": _OUTPUT_DETAILS,
+    "output_tokens_details": _OUTPUT_DETAILS,
+}
+_RESPONSE: Final = (
+    ("id", names.RESPONSE_ID),
+    ("model", names.RESPONSE_MODEL),
+    ("service_tier", names.RESPONSE_SERVICE_TIER),
+    ("system_fingerprint", names.RESPONSE_SYSTEM_FINGERPRINT),
 )
-"""Token counts: the field in the spelling of chat completions and of Responses, a detail in it, the attribute."""
 
 
 class Endpoint(NamedTuple):
@@ -214,27 +232,25 @@ _OTHERS: Final = {
 def response_attributes(fields: Mapping[str, Any]) -> dict[str, Any]:
     """What the answer says of itself. Fields that a compatible server leaves out are left out."""
     attributes: dict[str, Any] = {}
-    for field, attribute in (
-        ("id", names.RESPONSE_ID),
-        ("model", names.RESPONSE_MODEL),
-        ("service_tier", names.RESPONSE_SERVICE_TIER),
-        ("system_fingerprint", names.RESPONSE_SYSTEM_FINGERPRINT),
-    ):
+    for field, attribute in _RESPONSE:
         value = fields.get(field)
-        if isinstance(value, str) and value:
+        if value and isinstance(value, str):
             attributes[attribute] = sendable(value)
-    usage = fields_of(fields.get("usage"))
-    if usage:
-        _add_usage(attributes, usage)
+    usage = fields.get("usage")
+    if usage is not None:
+        _add_usage(attributes, fields_of(usage))
     return attributes
 
 
 def _add_usage(attributes: dict[str, Any], usage: Mapping[str, Any]) -> None:
-    for (chat_field, response_field), detail, attribute in _USAGE:
-        value = usage.get(chat_field)
-        if value is None:
-            value = usage.get(response_field)
-        if detail is not None:
-            value = fields_of(value).get(detail) or None if value is not None else None
-        if isinstance(value, int) and not isinstance(value, bool):
-            attributes[attribute] = min(value, _INT64_MAX)
+    """Token counts. Those of details are left out where they are zero."""
+    for field, value in usage.items():
+        if type(value) is int:
+            if field in _USAGE:
+                attributes[_USAGE[field]] = min(value, _INT64_MAX)
+        elif value is not None and field in _USAGE_DETAILS:
+            details = fields_of(value)
+            for detail, attribute in _USAGE_DETAILS[field].items():
+                count = details.get(detail)
+                if count and type(count) is int:
+                    attributes[attribute] = min(count, _INT64_MAX)

@@ -6,14 +6,14 @@ that the provider carries out `server_tool_call`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from spanwarden.encode import fields_of, json_text
-from spanwarden.heard import Conversation, Heard
+from spanwarden.heard import SILENCE, Conversation, Heard
 from spanwarden.media import Part, without_bytes
 from spanwarden.messages import AskedCall, Choice, Reading, content_parts, result_content, tool_response
-from spanwarden.reasoning import thoughts_of_item
+from spanwarden.reasoning import Thought, thoughts_of_item
 
 _ARGUMENTS: Final[Mapping[str, tuple[str | None, str]]] = {
     "function_call": (None, "arguments"),
@@ -66,6 +66,7 @@ def response_conversation(arguments: Mapping[str, Any], items: Sequence[Any]) ->
         conversation = fields_of(conversation).get("id")
     return Conversation(
         items,
+        hear_item(items[-1]) if items else SILENCE,
         hear_item,
         calls_of_item,
         previous if isinstance(previous, str) else "",
@@ -87,16 +88,20 @@ def hear_item(item: Any) -> Heard:
 def calls_of_item(item: Any) -> Sequence[AskedCall]:
     """The tool call that an item is, if it is one that the program carries out."""
     fields = fields_of(item)
-    kind = str(fields.get("type"))
-    if kind not in _ARGUMENTS:
-        return ()
+    kind = fields.get("type")
+    return (_asked_by(fields),) if isinstance(kind, str) and kind in _ARGUMENTS else ()
+
+
+def _asked_by(fields: Mapping[str, Any]) -> AskedCall:
+    """The tool call that an item is of which it is known that it is one."""
+    kind = fields["type"]
     name, field = _ARGUMENTS[kind]
     written = fields.get(field)
     if written is None:
         written = fields.get("actions")
     if not isinstance(written, str):
         written = json_text(without_bytes(written, keep_bytes=False))
-    return (AskedCall(_call_id(fields), name or fields.get("name") or "", kind, written),)
+    return AskedCall(_call_id(fields), name or fields.get("name") or "", kind, written)
 
 
 def _call_id(fields: Mapping[str, Any]) -> str:
@@ -143,25 +148,34 @@ def _role_of(fields: Mapping[str, Any]) -> str:
 
 def parts_of_item(fields: Mapping[str, Any], reading: Reading) -> list[Part]:
     """The message parts of one item."""
-    kind = str(fields.get("type") or "message")
+    kind = fields.get("type") or "message"
     if kind == "message":
         return content_parts(fields.get("content"), reading)
     if kind == "reasoning":
         return [thought.part() for thought in thoughts_of_item(fields)]
-    if kind in _ARGUMENTS:
-        return [call.part() for call in calls_of_item(fields)]
-    if kind in _RESULTS:
-        return [tool_response(_call_id(fields), result_content(fields.get("output"), reading))]
-    if kind in _SERVER_CALLS:
-        return [_server_call(kind, fields, reading)]
-    if kind == "mcp_approval_response":
-        return [_approval(fields)]
+    read = _PARTS.get(kind, _unknown_item) if isinstance(kind, str) else _unknown_item
+    return [read(fields, reading)]
+
+
+def _call(fields: Mapping[str, Any], _reading: Reading) -> Part:
+    """A call that the program carries out."""
+    return _asked_by(fields).part()
+
+
+def _result(fields: Mapping[str, Any], reading: Reading) -> Part:
+    """What came of such a call."""
+    return tool_response(_call_id(fields), result_content(fields.get("output"), reading))
+
+
+def _unknown_item(fields: Mapping[str, Any], reading: Reading) -> Part:
+    """An item of a type that is not known, as it came."""
     told = {key: value for key, value in fields.items() if value is not None}
-    return [{**without_bytes(told, keep_bytes=reading.media_bytes), "type": kind}]
+    return {**without_bytes(told, keep_bytes=reading.media_bytes), "type": str(fields.get("type"))}
 
 
-def _server_call(kind: str, fields: Mapping[str, Any], reading: Reading) -> Part:
+def _server_call(fields: Mapping[str, Any], reading: Reading) -> Part:
     """A call that the provider carries out, with what came of it under one name."""
+    kind = fields["type"]
     told = {key: value for key, value in fields.items() if value is not None and key not in ("id", "type", "name")}
     inner: dict[str, Any] = {"type": kind}
     for key, value in without_bytes(told, keep_bytes=reading.media_bytes).items():
@@ -170,7 +184,7 @@ def _server_call(kind: str, fields: Mapping[str, Any], reading: Reading) -> Part
     return {"type": "server_tool_call", "id": _call_id(fields), "name": name, "server_tool_call": inner}
 
 
-def _approval(fields: Mapping[str, Any]) -> Part:
+def _approval(fields: Mapping[str, Any], _reading: Reading) -> Part:
     """A person's or program's answer to a request for approval."""
     part: Part = {
         "type": "approval",
@@ -181,21 +195,33 @@ def _approval(fields: Mapping[str, Any]) -> Part:
     return {**part, "reason": fields["reason"]} if fields.get("reason") else part
 
 
+_PARTS: Final[Mapping[str, Callable[[Mapping[str, Any], Reading], Part]]] = {
+    **dict.fromkeys(_ARGUMENTS, _call),
+    **dict.fromkeys(_RESULTS, _result),
+    **dict.fromkeys(_SERVER_CALLS, _server_call),
+    "mcp_approval_response": _approval,
+}
+"""How an item of each type is read; the types that are not here bring any number of parts, or are not known."""
+
+
 def response_choice(fields: Mapping[str, Any], reading: Reading) -> Choice | None:
     """The one answer that a response is; None where nothing came of it yet."""
     items = [fields_of(item) for item in fields.get("output") or ()]
     if not items and fields.get("status") in (None, "queued", "in_progress"):
         return None
-    calls = [call for item in items for call in calls_of_item(item)]
-    thoughts = [
-        thought
-        for index, item in enumerate(items)
-        if item.get("type") == "reasoning"
-        for thought in thoughts_of_item(item, index)
-    ]
-    said = [_plain_text(item.get("content")) for item in items if item.get("type") == "message"]
+    said: Any = None
+    calls: list[AskedCall] = []
+    thoughts: list[Thought] = []
+    for index, item in enumerate(items):
+        kind = item.get("type")
+        if kind == "message":
+            said = _plain_text(item.get("content"))
+        elif kind == "reasoning":
+            thoughts += thoughts_of_item(item, index)
+        elif kind in _ARGUMENTS:
+            calls.append(_asked_by(item))
     return Choice(
-        said[-1] if said else None,
+        said,
         thoughts,
         calls,
         _finish_reason(fields, wants_tools=bool(calls)),

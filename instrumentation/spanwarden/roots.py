@@ -37,7 +37,8 @@ class Turn:
 
     def touch(self, now_ns: int) -> None:
         """Note that something happened."""
-        self.last_ns = max(self.last_ns, now_ns)
+        if now_ns > self.last_ns:
+            self.last_ns = now_ns
         self.touched_seconds = time.monotonic()
 
     def end(self) -> None:

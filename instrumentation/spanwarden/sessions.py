@@ -6,7 +6,7 @@ caller refers to it.
 
 from __future__ import annotations
 
-import secrets
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -92,7 +92,7 @@ class Sessions:
 
     def start(self) -> Session:
         """A session that nothing is known of yet."""
-        return Session(secrets.token_hex(16))
+        return Session(os.urandom(16).hex())
 
     def named(self, session_id: str) -> Session:
         """The session of an id that the user's code gives."""
@@ -123,7 +123,16 @@ class Sessions:
                 answer = _best_answer(self._answers.find(("response", conversation.response_id)), hint)
                 if answer is not None:
                     return answer.session
+            if hint is not None and self._answers_open_call(conversation, hint):
+                return hint
             return self._find_by_messages(conversation, hint)
+
+    def _answers_open_call(self, conversation: Conversation, session: Session) -> bool:
+        """Whether the newest message is the result of an open call: then no other session fits better."""
+        if not session.pending:
+            return False
+        call = session.pending.get(conversation.newest.call_id)
+        return call is not None and id(call) in self._open
 
     def _find_by_messages(self, conversation: Conversation, hint: Session | None) -> Session | None:
         looked = 0
@@ -166,33 +175,37 @@ class Sessions:
             was_complete, known.complete = known.complete, known.complete or complete
             return not was_complete
 
-    def asked(self, session: Session, asked: Sequence[AskedCall], asked_ns: int, tools: Sequence[Any]) -> None:
-        """Remember the tool calls of an answer, to know them again, and as open until their results come."""
-        calls = [Call(one, session, asked_ns, _description(tools, one.name), hash(one)) for one in asked if one.id]
-        with self._lock:
-            for call in calls:
-                self._counts.joins_evicted += self._calls.add(call.asked.id, call)
-                self._open_call(call)
+    def asked(self, session: Session, asked: Sequence[AskedCall], asked_ns: int, tools: Any) -> bool:
+        """Remember the tool calls of an answer, to know them again, and as open until their results come.
+
+        Only those that have an id can be known again; false where there is none.
+        """
+        known = False
+        for one in asked:
+            if one.id:
+                known = True
+                self._open_call(Call(one, session, asked_ns, _description(tools, one.name), hash(one)))
+        return known
 
     def _open_call(self, call: Call) -> None:
-        earlier = call.session.pending.get(call.asked.id)
-        if earlier is not None:
-            self._close_call(earlier)
-        call.session.pending[call.asked.id] = call
-        self._open[id(call)] = call
-        self._open_characters += len(call.asked.arguments)
-        limits = self._limits
-        while len(self._open) > limits.open_calls or self._open_characters > limits.open_characters:
-            self._close_call(next(iter(self._open.values())))
-            self._counts.calls_evicted += 1
+        asked, pending, limits = call.asked, call.session.pending, self._limits
+        with self._lock:
+            self._counts.joins_evicted += self._calls.add(asked.id, call)
+            earlier = pending.get(asked.id)
+            if earlier is not None:
+                self._close_call(earlier)
+            pending[asked.id] = call
+            self._open[id(call)] = call
+            self._open_characters += len(asked.arguments)
+            while len(self._open) > limits.open_calls or self._open_characters > limits.open_characters:
+                self._close_call(next(iter(self._open.values())))
+                self._counts.calls_evicted += 1
 
-    def _close_call(self, call: Call) -> bool:
-        """Forget an open call and its arguments; false when somebody else already has."""
-        if self._open.pop(id(call), None) is None:
-            return False
-        self._open_characters -= len(call.asked.arguments)
-        call.session.pending.pop(call.asked.id, None)
-        return True
+    def _close_call(self, call: Call) -> None:
+        """Forget an open call and its arguments, unless somebody else already has."""
+        if self._open.pop(id(call), None) is not None:
+            self._open_characters -= len(call.asked.arguments)
+            call.session.pending.pop(call.asked.id, None)
 
     def results(self, session: Session, conversation: Conversation) -> list[ToolResult]:
         """The open calls of a session whose results a request brings, in order, with what came; now closed."""
@@ -204,7 +217,7 @@ class Sessions:
                 if not session.pending:
                     break
                 heard = conversation.hear(message)
-                call = session.pending.get(heard.call_id) if heard.call_id else None
+                call = session.pending.get(heard.call_id)
                 if call is not None:
                     found.append(ToolResult(call, call.asked, heard.content))
                     self._finish(call)
@@ -288,7 +301,9 @@ def _content_key(content: Any) -> Any:
         return str(type(content))
 
 
-def _description(tools: Sequence[Any], name: str) -> str | None:
+def _description(tools: Any, name: str) -> str | None:
+    if not isinstance(tools, list | tuple):
+        return None
     for item in tools:
         tool = fields_of(item)
         body = fields_of(tool.get(tool.get("type") or "function")) or tool

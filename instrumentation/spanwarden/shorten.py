@@ -17,7 +17,7 @@ def fitting(value: Any, limit: int, part_limit: int | None = None) -> tuple[str,
     Heads and tails stay.
     """
     whole = json_text(value)
-    longest = limit if part_limit is None else min(limit, part_limit)
+    longest = limit if part_limit is None or part_limit > limit else part_limit
     if len(whole) <= longest:
         return whole, False
     value = plain(value)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 import orjson
 from opentelemetry._logs import Logger, SeverityNumber
@@ -11,10 +11,12 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from spanwarden import names
-from spanwarden.content import ContentMode
-from spanwarden.encode import sendable
+from spanwarden.content import DEFAULT_LIMIT, ContentMode
+from spanwarden.encode import json_text, sendable
+from spanwarden.gathering import Interval
 from spanwarden.guard import Counts, guarded
-from spanwarden.messages import AskedCall, decoded
+from spanwarden.history import Sent
+from spanwarden.messages import AskedCall, decoded, tool_definitions
 from spanwarden.policy import keep_all
 from spanwarden.reasoning import Thought
 from spanwarden.session import Call, Session, ToolResult
@@ -22,12 +24,15 @@ from spanwarden.shorten import cut_text, fitting
 
 Attributes: TypeAlias = dict[str, Any]
 
+_TOOLS_KEPT: Final = 4
+"""Sets of tool definitions whose text is kept, those of sub-agents say."""
+_TOOLS_LIMIT: Final = 65_536
+"""Characters of such a set; longer ones are written anew each time."""
 
-class Interval(NamedTuple):
-    """From when to when, in nanoseconds since the epoch."""
-
-    started_ns: int
-    ended_ns: int
+_REPEATED: Final = (names.TOOL_DEFINITIONS, names.SYSTEM_INSTRUCTIONS)
+"""Content that hardly changes from request to request."""
+_MESSAGES: Final = (names.INPUT_MESSAGES, names.OUTPUT_MESSAGES, *_REPEATED)
+"""Content of a model call, JSON all of it."""
 
 
 class Spans:
@@ -35,8 +40,11 @@ class Spans:
 
     def __init__(self, tracer: Tracer, logger: Logger, mode: ContentMode, counts: Counts) -> None:
         self.mode = mode
-        self._on_spans = mode.on_spans
+        self.on_spans = mode.on_spans
+        self.on_events = mode.on_events
         self._keeps_all = mode.policy is keep_all
+        self._text_limit = min(mode.limit, mode.part_limit)
+        self._known_tools: tuple[tuple[str, str], ...] = ()
         self._tracer = tracer
         self._logger = logger
         self.counts = counts
@@ -80,8 +88,9 @@ class Spans:
         }
         if inferred:
             attributes[names.INFERRED] = True
-        if self._on_spans:
-            self._add_json(attributes, names.OUTPUT_MESSAGES, [{"role": "assistant", "parts": [thought.part()]}])
+        if self.on_spans:
+            messages = [{"role": "assistant", "parts": [thought.part()]}]
+            self._add_json(attributes, names.OUTPUT_MESSAGES, messages)
         span = self._tracer.start_span("reasoning", context, SpanKind.INTERNAL, attributes, None, interval.started_ns)
         span.end(interval.ended_ns)
 
@@ -92,7 +101,7 @@ class Spans:
         attributes = _tool_attributes(name, agent)
         attributes[names.INFERRED] = True
         self.describe_tool(attributes, call.session, call, asked)
-        if self._on_spans:
+        if self.on_spans:
             self._add_text(attributes, names.TOOL_CALL_RESULT, content)
         started_ns = min(call.asked_ns, ended_ns)
         span = self._tracer.start_span(f"execute_tool {name}", context, SpanKind.INTERNAL, attributes, None, started_ns)
@@ -109,36 +118,48 @@ class Spans:
         attributes[names.TOOL_CALL_ID] = sendable(asked.id)
         if call.description:
             attributes[names.TOOL_DESCRIPTION] = sendable(call.description)
-        if self._on_spans:
+        if self.on_spans:
             self._add_arguments(attributes, asked.arguments)
 
     def tool_content(self, key: str, value: Any) -> Attributes:
         """Arguments or result of a tool, if content is asked for."""
         attributes: Attributes = {}
-        if self._on_spans and value is not None:
+        if self.on_spans and value is not None:
             self._add_text(attributes, key, value)
         return attributes
 
-    def close_call(
-        self, span: Span, attributes: Attributes, content: Mapping[str, Any], context: Context, ended_ns: int
-    ) -> None:
-        """End a model call's span with its content, and emit its event."""
+    def call_content(self, content: Mapping[str, Any], tools: Any, sent: Sent) -> Attributes:
+        """The content of a model call as attributes, without what the span before it carried."""
         texts: Attributes = {}
         left = self.mode.span_limit
         for key, value in content.items():
-            self._add_json(texts, key, value, min(left, self.mode.limit))
+            self._add_json(texts, key, value, left)
             left = max(left - len(texts.get(key, "")), 2)
-        if self.mode.on_events:
-            structures = {key: orjson.loads(text) for key, text in texts.items() if isinstance(text, str)}
+        if tools and isinstance(tools, list | tuple):
+            self._add_definitions(texts, tools, left)
+        if self.mode.history_limit is not None:
+            omitted = tuple([key for key in _REPEATED if key in texts and sent.repeats(key, texts[key])])
+            for key in omitted:
+                del texts[key]
+            if omitted:
+                texts[names.OMITTED] = omitted
+        return texts
+
+    def close_call(
+        self, span: Span, attributes: Attributes, content: Attributes, context: Context, ended_ns: int
+    ) -> None:
+        """End a model call's span with its content, and emit its event."""
+        if self.on_events:
+            structures: Attributes = {key: orjson.loads(content[key]) for key in _MESSAGES if key in content}
             self._logger.emit(
                 timestamp=ended_ns,
                 context=context,
                 severity_number=SeverityNumber.DEBUG,
                 event_name=names.INFERENCE_EVENT,
-                attributes={**attributes, **texts, **structures},
+                attributes={**attributes, **content, **structures},
             )
-        if self._on_spans:
-            attributes.update(texts)
+        if self.on_spans:
+            attributes.update(content)
         span.set_attributes(attributes)
         span.end(ended_ns)
 
@@ -146,7 +167,7 @@ class Spans:
         """Note an error. Its text may quote content, so it is there only where content is."""
         span.set_attribute(names.ERROR_TYPE, type(error).__qualname__)
         description: Attributes = {}
-        if self._on_spans:
+        if self.on_spans:
             self._add_text(description, "message", str(error)[:500])
         span.set_status(Status(StatusCode.ERROR, description.get("message")))
 
@@ -155,13 +176,27 @@ class Spans:
         if getattr(getattr(span, "status", None), "status_code", None) != StatusCode.ERROR:
             span.set_status(Status(StatusCode.ERROR))
 
-    def _add_json(self, attributes: Attributes, key: str, value: Any, limit: int | None = None) -> None:
+    def _add_json(self, attributes: Attributes, key: str, value: Any, limit: int = DEFAULT_LIMIT) -> None:
         kept = value if self._keeps_all else self._allowed(key, value)
         if kept is None:
             return
-        attributes[key], cut = fitting(kept, self.mode.limit if limit is None else limit, self.mode.part_limit)
-        if cut:
-            self._note_cut(attributes)
+        text = json_text(kept)
+        if len(text) > limit or len(text) > self._text_limit:
+            text, cut = fitting(kept, min(limit, self.mode.limit), self.mode.part_limit)
+            if cut:
+                self._note_cut(attributes)
+        attributes[key] = text
+
+    def _add_definitions(self, attributes: Attributes, tools: Sequence[Any], limit: int) -> None:
+        """The tools of a request. Agents bring the same ones each time: the text of the last few is kept."""
+        given = json_text(tools) if self._keeps_all else ""
+        for known, text in self._known_tools:
+            if known == given and len(text) <= limit:
+                attributes[names.TOOL_DEFINITIONS] = text
+                return
+        self._add_json(attributes, names.TOOL_DEFINITIONS, tool_definitions(tools), limit)
+        if 0 < len(given) <= _TOOLS_LIMIT and names.TRUNCATED not in attributes:
+            self._known_tools = ((given, attributes[names.TOOL_DEFINITIONS]), *self._known_tools)[:_TOOLS_KEPT]
 
     @guarded
     def _allowed(self, key: str, value: Any) -> Any:
@@ -170,7 +205,7 @@ class Spans:
 
     def _add_arguments(self, attributes: Attributes, written: str) -> None:
         """Arguments as the model wrote them; too long ones cut inside of their JSON."""
-        if len(written) <= min(self.mode.limit, self.mode.part_limit) and self._keeps_all:
+        if len(written) <= self._text_limit and self._keeps_all:
             attributes[names.TOOL_CALL_ARGUMENTS] = sendable(written)
         else:
             self._add_text(attributes, names.TOOL_CALL_ARGUMENTS, decoded(written))
@@ -183,10 +218,11 @@ class Spans:
         kept = value if self._keeps_all else self._allowed(key, value)
         if kept is None:
             return
-        limit = min(self.mode.limit, self.mode.part_limit)
-        attributes[key], cut = cut_text(sendable(str(kept)), limit)
-        if cut:
+        text = sendable(str(kept))
+        if len(text) > self._text_limit:
+            text = cut_text(text, self._text_limit)[0]
             self._note_cut(attributes)
+        attributes[key] = text
 
     def _note_cut(self, attributes: Attributes) -> None:
         attributes[names.TRUNCATED] = True

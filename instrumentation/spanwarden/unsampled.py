@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
+from itertools import islice
 from typing import Final
 
 from opentelemetry.trace import Span
 
 from spanwarden.heard import ROLES_OF_RESULTS, Conversation
+from spanwarden.messages import AskedCall
 
 LIMIT: Final = 16_384
 """Ids kept. A run whose ids were forgotten is sampled anew."""
@@ -26,9 +28,13 @@ class UnsampledRuns:
 
     def root_of(self, conversation: Conversation) -> Span | None:
         """The root of the run whose tool results end a request."""
-        if not self._roots:
+        newest = conversation.newest
+        if not self._roots or newest.role not in ROLES_OF_RESULTS:
             return None
-        for message in reversed(conversation.messages):
+        root = self._roots.get(newest.call_id)
+        if root is not None:
+            return root
+        for message in islice(reversed(conversation.messages), 1, None):
             heard = conversation.hear(message)
             if heard.role not in ROLES_OF_RESULTS:
                 return None
@@ -44,8 +50,8 @@ class UnsampledRuns:
         while len(self._roots) > self._limit:
             self._roots.popitem(last=False)
 
-    def forget(self, call_ids: Iterable[str]) -> None:
+    def forget(self, asked: Iterable[AskedCall]) -> None:
         """Make way for a sampled run whose server gives the same ids again."""
         if self._roots:
-            for call_id in call_ids:
-                self._roots.pop(call_id, None)
+            for call in asked:
+                self._roots.pop(call.id, None)

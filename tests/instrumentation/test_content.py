@@ -113,18 +113,18 @@ def test_the_end_of_a_call_is_taken_before_its_content_is_serialised(
 ) -> None:
     serialised_ns: list[int] = []
 
-    def timed_fitting(value: Any, *limits: Any) -> tuple[str, bool]:
+    def timed_json_text(value: Any) -> str:
         serialised_ns.append(time.time_ns())
-        return fitting(value, *limits)
+        return json_text(value)
 
-    monkeypatch.setattr(spans, "fitting", timed_fitting)
+    monkeypatch.setattr(spans, "json_text", timed_json_text)
     _run(instrumented)
 
     seen = instrumented.seen()
-    assert len(serialised_ns) == 7, "input, output and tools of two calls, and one reasoning"
+    assert len(serialised_ns) == 8, "input, output and tools of two calls, the tools' definitions, and one reasoning"
     first_ns, second_ns = [span.end_time or math.inf for span in seen.named("chat")]
     assert first_ns <= serialised_ns[0]
-    assert second_ns <= serialised_ns[4]
+    assert second_ns <= serialised_ns[5]
 
 
 def test_a_long_message_keeps_head_and_tail_in_valid_json(instrumented: Instrumented) -> None:
