@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
-from spanwarden_processor.allocator import collect_rarely
+from spanwarden_processor.allocator import TimedCollection
 from spanwarden_processor.types import Scored
 
 READY = "ready"
@@ -56,11 +56,12 @@ def run(pipe: Connection, build: BuildScorer, known_sessions: Sequence[str]) -> 
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)  # a terminal signals the whole group; the owner decides when to end
     functions = build(known_sessions)
-    collect_rarely()
+    collection = TimedCollection()
     try:
         pipe.send(READY)
         while True:
             pipe.send(_answer(functions, pipe.recv()))
+            collection.when_due()
     except (EOFError, OSError):
         return
 
