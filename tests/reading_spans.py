@@ -26,8 +26,8 @@ def own(activity: Activity) -> list[tuple[Any, ...]]:
 def given(activity: Activity) -> list[tuple[Any, ...]]:
     """The steps of what the span was given, read as assembly does."""
     flaws: set[Any] = set()
-    parts = READER.system(READER.values(activity.system).value, flaws)
-    return [_told(shown) for shown in (*parts, *READER.steps(READER.values(activity.history).value, flaws))]
+    parts = READER.system(READER.values(activity.reading.system)[0], flaws)
+    return [_told(shown) for shown in (*parts, *READER.steps(READER.values(activity.reading.history)[0], flaws))]
 
 
 def _told(shown: Shown) -> tuple[Any, ...]:

@@ -32,12 +32,11 @@ _VERDICT_SERVICE: Final = {"service.name": "spanwarden"}
 _MODERATE: Final = 2
 
 
-def verdict_of(status: Status, session_id: str, findings: Sequence[JudgedFinding]) -> Verdict:
-    """The verdict on a span that shows steps with these findings and could be judged this far."""
-    label: VerdictLabel = "clear" if status == "ok" else "unknown"
-    if findings:
-        label = "misaligned" if any(each.label == "misaligned" for each in findings) else "suspicious"
-    return Verdict(label, status, session_id, tuple(findings))
+def label_of(status: Status, findings: Sequence[JudgedFinding]) -> VerdictLabel:
+    """The verdict on what shows steps with these findings and could be judged this far."""
+    if not findings:
+        return "clear" if status == "ok" else "unknown"
+    return "misaligned" if any(each.label == "misaligned" for each in findings) else "suspicious"
 
 
 def annotation(verdict: Verdict, span: Span, monitor: str) -> bytes:
@@ -58,9 +57,8 @@ def failed_annotation(monitor: str) -> bytes:
 
 def finding_span(found: JudgedFinding, status: Status, span: Span, monitor: str, now_ns: int) -> VerdictSpan | None:
     """The span that tells of one finding, below the span that completes it; None where that has no usable id."""
-    label = verdict_of(status, found.session_id, (found,)).label
     values = {
-        **_base_attributes(label, status, found.session_id, monitor),
+        **_base_attributes(label_of(status, (found,)), status, found.session_id, monitor),
         **_finding_attributes((found,)),
         "misalignment.agent_service": short(found.service),
         "misalignment.decided_at": timestamp(now_ns),
@@ -130,7 +128,7 @@ def _base_attributes(label: VerdictLabel, status: Status, session_id: str, monit
     }
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=16_384)  # one for each session that is held, and some
 def _base(label: VerdictLabel, status: Status, session_id: str, monitor: str) -> bytes:
     return attributes(_base_attributes(label, status, session_id, monitor))
 

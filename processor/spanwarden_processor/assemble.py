@@ -6,53 +6,48 @@ Pure: it is handed data and the time, and hands data back. Everything it holds i
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import xxhash
+from msgspec import Struct
 
-from spanwarden_processor.history import History, Stream, Unread
+from spanwarden_processor.history import History, Stream
 from spanwarden_processor.json_care import Flaw
 from spanwarden_processor.messages import MessageReader, Shown
 from spanwarden_processor.normalize import Activity
 from spanwarden_processor.recall import Counts, Identity
 from spanwarden_processor.scoring_settings import ScoringSettings
 from spanwarden_processor.tracked import TrackedSession, worse
-from spanwarden_processor.types import Span, SpanRef, Status, Step
+from spanwarden_processor.types import SpanRef, Status, Step
 
 _NAMES_PER_SESSION = 4
-_FLAW_STATUS: dict[Flaw, Status] = {"truncated": "truncated", "redacted": "redacted", "error": "error"}
 
 
-class NewStep(NamedTuple):
+class NewStep(Struct, frozen=True):
     """A step that its session has not seen, and the identity it keeps."""
 
     step: Step
     identity: Identity
 
 
-class Sighting(NamedTuple):
+class Sighting(Struct, frozen=True):
     """One activity in its session: its new steps in order, and the identities of all that it shows as its own.
 
-    A step that is new although it stands in the history counts as shown here. `status` says how far the whole span
-    could be read.
+    `status` says how far the whole span could be read.
     """
 
     activity: Activity
     tracked: TrackedSession
-    new: tuple[NewStep, ...]
-    shown: tuple[Identity, ...]
+    new: Sequence[NewStep]
+    own: Sequence[Identity]
     status: Status
 
-
-class _Shows(NamedTuple):
-    """Steps that one channel shows, by a span, at a time."""
-
-    steps: Iterable[Shown]
-    counts: Counts
-    span: SpanRef
-    time_ns: int
+    @property
+    def shown(self) -> Sequence[Identity]:
+        """The identities of what counts as shown here: its own, and what is new although it stands in the history."""
+        return (*self.own, *(each.identity for each in self.new if each.identity not in self.own))
 
 
 class Assembler:
@@ -76,13 +71,19 @@ class Assembler:
 
         The new steps of one must be admitted to its session before the next is asked for.
         """
+        resource: Mapping[str, Any] | None = None
+        sender = source or ""
         for activity in activities:
-            tracked = self._session_of(activity, source)
-            tracked.last_ns, tracked.idle = now_ns, False
-            tracked.trace_id = activity.span.trace_id
+            span = activity.span
+            if source is None and span.resource is not resource:
+                resource = span.resource
+                sender = f"{resource.get('service.namespace') or ''}/{resource.get('service.name') or ''}"
+            tracked = self._session_of(activity, sender)
+            tracked.last_ns, tracked.idle, tracked.trace_id = now_ns, False, span.trace_id
             yield self._sighting(activity, tracked)
             self._weigh(tracked)
-            self._evict(tracked)
+            if self._bytes > self._limits.state_bytes or len(self._sessions) > self._limits.sessions:
+                self._evict(tracked)
 
     def expire(self, now_ns: int) -> Iterator[TrackedSession]:
         """Sessions that have gone idle since the last call. Their state is held as long as there is room."""
@@ -100,69 +101,72 @@ class Assembler:
         return begun
 
     def _sighting(self, activity: Activity, tracked: TrackedSession) -> Sighting:
-        span = activity.span
+        span, reading = activity.span, activity.reading
+        ref = span.ref
         flaws: set[Flaw] = set()
         new: list[NewStep] = []
-        if _leaves_out(span) > tracked.recall.keys:
-            tracked.missing = True
+        own: Sequence[Identity] = ()
         repeated: Counts = {}
-        if activity.system:
-            stream, parts = self._unread(activity.system, tracked.instructions, flaws)
+        if reading.left_out > tracked.recall.keys:
+            tracked.missing = True
+        if reading.system:
+            stream, parts = self._unread(reading.system, tracked.instructions, flaws)
             given = self._reader.system(parts, stream.flaws)
-            _sight(tracked, _Shows(given, stream.counts, span.ref, span.start_ns), new)
+            _sight(tracked, given, stream.counts, (ref, span.start_ns), new)
             flaws |= stream.flaws
-        if activity.history:
-            stream, messages = self._unread(activity.history, tracked.messages, flaws)
+        if reading.history:
+            stream, messages = self._unread(reading.history, tracked.messages, flaws)
             given = self._reader.steps(messages, stream.flaws)
-            _sight(tracked, _Shows(given, stream.counts, span.ref, span.start_ns), new)
+            _sight(tracked, given, stream.counts, (ref, span.start_ns), new)
             flaws |= stream.flaws
             repeated = stream.counts
-        if activity.operation == "agent":  # it repeats what other spans show as theirs
-            _sight(tracked, _Shows(activity.own, dict(repeated), span.ref, span.end_ns), new)
-            own = []
-        else:
-            counts = tracked.channel(activity.channel)
-            own = _sight(tracked, _Shows(activity.own, counts, span.ref, span.end_ns), new)
-        shown = (*own, *(identity for _, identity in new if identity not in own))
-        return Sighting(activity, tracked, tuple(new), shown, _status(activity, tracked, flaws))
+        if reading.operation == "agent":  # it repeats what other spans show as theirs
+            _sight(tracked, activity.own, dict(repeated), (ref, span.end_ns), new)
+        elif activity.own:
+            counts = tracked.channel(reading.operation, span.scope)
+            own = _sight(tracked, activity.own, counts, (ref, span.end_ns), new)
+        return Sighting(activity, tracked, new, own, _status(activity, tracked, flaws))
 
     def _unread(self, content: Any, history: History, flaws: set[Flaw]) -> tuple[Stream, Any]:
         """What of the content was not read before, and the conversation that it goes on with."""
-        text, stream = history.unread(content) if isinstance(content, str) else Unread(content, Stream(self._seed))
-        if text == "[]" or text is None:
+        text, stream = history.unread(content) if isinstance(content, str) else (content, Stream(self._seed))
+        if text == "[]":
             return stream, ()
-        parsed = self._reader.values(text)
-        if parsed.flaw is not None:
-            flaws.add(parsed.flaw)
-            return stream.copy(), parsed.value  # it comes again, and must count then as if for the first time
-        if isinstance(content, str):
-            stream.remember(content)
-        return stream, parsed.value
+        value, flaw = self._reader.values(text)
+        if flaw is not None:
+            flaws.add(flaw)
+            return stream.copy(), value  # it comes again, and must count then as if for the first time
+        stream.remember()
+        return stream, value
 
-    def _session_of(self, activity: Activity, source: str | None) -> TrackedSession:
-        sender = source or _service_key(activity.span.resource)
-        by_trace = (sender, "trace", activity.span.trace_id)
+    def _session_of(self, activity: Activity, sender: str) -> TrackedSession:
+        name, trace_id = activity.reading.session, activity.span.trace_id
+        by_trace = (sender, "trace", trace_id)
         known = self._names.get(by_trace)
-        if activity.session is None:
-            session_id = known or self._id(by_trace)
+        session_id = self._named((sender, "name", name), known) if name is not None else known or self._id(by_trace)
+        if known is None:
+            self._remember(by_trace, session_id)
+        tracked = self._sessions.get(session_id)
+        if tracked is None:
+            tracked = self._begin(session_id, activity.span.resource)
         else:
-            session_id = self._named(sender, activity.session, known)
-        self._remember(by_trace, known or session_id)
-        return self._session(session_id, activity)
+            self._sessions.move_to_end(session_id)
+        if name is not None:
+            tracked.named = True
+        return tracked
 
-    def _named(self, sender: str, name: str, by_trace: str | None) -> str:
+    def _named(self, name: tuple[str, str, str], by_trace: str | None) -> str:
         """The session of this name. A trace that was a session of its own until now gives it its first."""
-        key = (sender, "name", name)
+        session_id = self._names.get(name)
+        if session_id is not None and session_id == by_trace:
+            return session_id
         earlier = self._sessions.get(by_trace) if by_trace else None
         nameless = earlier is not None and not earlier.named
-        session_id = self._names.get(key)
         if session_id is None:
-            session_id = by_trace if by_trace and nameless else self._id(key)
-        elif earlier is not None and nameless and session_id != by_trace:
+            session_id = by_trace if by_trace and nameless else self._id(name)
+            self._remember(name, session_id)
+        elif nameless:
             self._found_to_be_one(earlier, self._sessions.get(session_id))
-        self._remember(key, session_id)
-        if tracked := self._sessions.get(session_id):
-            tracked.named = True
         return session_id
 
     def _found_to_be_one(self, *parts: TrackedSession | None) -> None:
@@ -173,14 +177,9 @@ class Assembler:
             if part is not None:
                 part.missing = True
 
-    def _session(self, session_id: str, activity: Activity) -> TrackedSession:
-        tracked = self._sessions.get(session_id)
-        if tracked is not None:
-            self._sessions.move_to_end(session_id)
-            return tracked
-        service = activity.span.resource.get("service.name")
-        tracked = TrackedSession(session_id, str(service or "unknown_service"), self._seed, self._limits)
-        tracked.named = activity.session is not None
+    def _begin(self, session_id: str, resource: Mapping[str, Any]) -> TrackedSession:
+        service = str(resource.get("service.name") or "unknown_service")
+        tracked = TrackedSession(session_id, service, self._seed, self._limits)
         tracked.missing = session_id in self._known
         if not tracked.missing:
             self._new.append(session_id)
@@ -206,8 +205,6 @@ class Assembler:
             self.counts["sessions_evicted"] += 1
 
     def _remember(self, key: tuple[str, str, Any], session_id: str) -> None:
-        if key in self._names:
-            return
         self._names[key] = session_id
         if len(self._names) > self._limits.sessions * _NAMES_PER_SESSION:
             self._names.popitem(last=False)
@@ -224,32 +221,23 @@ class Assembler:
         return xxhash.xxh3_128_hexdigest(f"{len(sender)}:{sender}{kind}:{name}".encode("utf-8", "replace"), self._seed)
 
 
-def _service_key(resource: Any) -> str:
-    return f"{resource.get('service.namespace') or ''}/{resource.get('service.name') or ''}"
-
-
-def _status(activity: Activity, tracked: TrackedSession, flaws: set[Flaw]) -> Status:
-    status = activity.status
-    for flaw in flaws:
-        status = worse(status, _FLAW_STATUS[flaw])
-    return worse(status, "partial") if tracked.partial else status
-
-
-def _sight(tracked: TrackedSession, shows: _Shows, new: list[NewStep]) -> list[Identity]:
-    """The identities of the steps that are shown; those that the session did not know are added to `new`."""
-    steps, counts, span, time_ns = shows
+def _sight(
+    tracked: TrackedSession, steps: Iterable[Shown], counts: Counts, place: tuple[SpanRef, int], new: list[NewStep]
+) -> list[Identity]:
+    """The identities of steps that a channel with these counts shows in a span, at a time. Add to `new` what is."""
     identities = []
     for shown in steps:
         identity, is_new = tracked.recall.sight(shown, counts)
         identities.append(identity)
         if is_new:
-            step = shown.step(span, time_ns)
-            tracked.took(len(step.text))
+            step = shown.step(*place)
+            tracked.text_characters += len(step.text)
             new.append(NewStep(step, identity))
     return identities
 
 
-def _leaves_out(span: Span) -> int:
-    """How many messages the instrumentation left out because earlier spans carry them."""
-    count = span.attributes.get("spanwarden.omitted_messages")
-    return count if isinstance(count, int) else 0
+def _status(activity: Activity, tracked: TrackedSession, flaws: set[Flaw]) -> Status:
+    status = activity.status
+    for flaw in flaws:
+        status = worse(status, flaw)
+    return worse(status, "partial") if tracked.partial else status

@@ -104,7 +104,7 @@ class Cascade:
 
 def status_of(sighting: Sighting, outcome: Outcome) -> Status:
     """How far the span could be judged; its session remembers the worst. A run's root stands for all of its session."""
-    operation, tracked = sighting.activity.operation, sighting.tracked
+    operation, tracked = sighting.activity.reading.operation, sighting.tracked
     status: Status = "error" if outcome.failures else sighting.status
     if tracked.partial:
         status = worse(status, "partial")

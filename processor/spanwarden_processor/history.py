@@ -6,7 +6,7 @@ only the tail is parsed, so that a call costs what it adds, and one pass over it
 
 from __future__ import annotations
 
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import xxhash
 
@@ -15,20 +15,18 @@ from spanwarden_processor.recall import Counts
 
 STREAMS_KEPT: Final = 4
 """Conversations that one session carries on side by side, sub-agents say."""
-_TAIL: Final = 48
+_TAIL_BYTES: Final = 48
 
 
 class Stream:
-    """One conversation: how long its array was without the closing bracket, and how to recognise that much of it."""
+    """One conversation: how to recognise what has been read of its array, which is all but the closing bracket."""
 
-    __slots__ = ("_digest", "_hash", "_length", "_seed", "_tail", "counts", "flaws")
+    __slots__ = ("_asked", "_read", "_seed", "counts", "flaws")
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        self._length = 0
-        self._digest = b""
-        self._hash = xxhash.xxh3_128(seed=seed)
-        self._tail = ""
+        self._read = self._asked = (0, b"", b"")
+        """Length, digest and last bytes: of what was read, and of the text that came last."""
         self.counts: Counts = {}
         """How often this conversation has shown each content."""
         self.flaws: set[Flaw] = set()
@@ -40,34 +38,36 @@ class Stream:
         other.counts, other.flaws = dict(self.counts), set(self.flaws)
         return other
 
-    def remember(self, text: str) -> None:
-        """Note that this whole text has been read: the one that `unread` was asked about last."""
-        text = text.rstrip()
-        if text.endswith("]"):
-            self._hash.update(_bytes(text[self._length : -1]))
-            self._digest = self._hash.digest()
-            self._length = len(text) - 1
-            self._tail = text[-1 - _TAIL : -1]
+    def begin(self, text: bytes) -> None:
+        """Take the text as the first of this conversation."""
+        self._ask(text, xxhash.xxh3_128(seed=self._seed), 0)
 
-    def unread(self, text: str) -> str | None:
+    def unread(self, text: bytes) -> bytes | None:
         """The JSON of what the text holds beyond what was read; None where it begins in another way."""
-        length = self._length
-        if not length or not text.endswith(self._tail, 0, length):
+        length, digest, tail = self._read
+        if not length or not text.endswith(tail, 0, length):
             return None
-        self._hash = xxhash.xxh3_128(_bytes(text[:length]), seed=self._seed)
-        if self._hash.digest() != self._digest:
+        running = xxhash.xxh3_128(memoryview(text)[:length], seed=self._seed)
+        if running.digest() != digest:
             return None
-        rest = text[length:].lstrip()
-        if rest.startswith(","):
-            return "[" + rest[1:]
-        return "[]" if rest.rstrip() == "]" else None
+        self._ask(text, running, length)
+        rest = text[length:].strip()
+        if rest.startswith(b","):
+            return b"[" + rest[1:]
+        return b"[]" if rest == b"]" else None
 
+    def remember(self) -> None:
+        """Note that the text that came last has been read as JSON."""
+        self._read = self._asked
 
-class Unread(NamedTuple):
-    """What is left to read, and the stream that it belongs to."""
-
-    content: Any
-    stream: Stream
+    def _ask(self, text: bytes, running: xxhash.xxh3_128, length: int) -> None:
+        """Take down what there will be to remember of a text whose first `length` bytes are in the running digest."""
+        self._asked = self._read
+        array = text.rstrip()
+        if array.endswith(b"]"):
+            end = len(array) - 1
+            running.update(memoryview(array)[length:end])
+            self._asked = end, running.digest(), array[max(0, end - _TAIL_BYTES) : end]
 
 
 class History:
@@ -80,18 +80,16 @@ class History:
         self._seed = seed
         self._streams: list[Stream] = []
 
-    def unread(self, text: str) -> Unread:
-        """What of the text is new. `Unread.stream.remember` it once it has been read as JSON."""
+    def unread(self, text: str) -> tuple[str, Stream]:
+        """What of the text is new, and its conversation: to `remember` it, once it has been read as JSON."""
+        content = text.encode("utf-8", "surrogatepass")
         for place, stream in enumerate(self._streams):
-            rest = stream.unread(text)
+            rest = stream.unread(content)
             if rest is not None:
                 self._streams.insert(0, self._streams.pop(place))
-                return Unread(rest, stream)
+                return rest.decode("utf-8", "surrogatepass"), stream
         fresh = Stream(self._seed)
+        fresh.begin(content)
         self._streams.insert(0, fresh)
         del self._streams[STREAMS_KEPT:]
-        return Unread(text, fresh)
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogatepass")
+        return text, fresh

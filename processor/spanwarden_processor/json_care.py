@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 from pydantic_core import from_json
@@ -20,16 +20,11 @@ _MESSAGE_START: Final = re.compile(r",\s*(?=\{\s*\"role\"\s*:)")
 _REDACTED: Final = re.compile(
     r"\s*[\[<(*_{]+\s*(?:redacted|filtered|masked|hidden)(?![^\W_])[^\])>]{0,40}[\])>*_}]+\s*", re.IGNORECASE
 )
-
-
 REDACTED_CHARACTERS_MAX: Final = 80
 
 
-class Parsed(NamedTuple):
-    """A value and what is wrong with it; a text that cannot be read at all gives None and `error`."""
-
-    value: Any
-    flaw: Flaw | None = None
+Parsed: TypeAlias = tuple[Any, Flaw | None]
+"""A value and what is wrong with it; a text that cannot be read at all gives None and `error`."""
 
 
 def parse(text: str, max_characters: int) -> Parsed:
@@ -37,9 +32,9 @@ def parse(text: str, max_characters: int) -> Parsed:
     if len(text) > max_characters:
         return _ends(text, max_characters)
     try:
-        return Parsed(orjson.loads(text))
+        return orjson.loads(text), None
     except (orjson.JSONDecodeError, UnicodeEncodeError):
-        return Parsed(None, "redacted") if is_redacted(text) else _lenient(text)
+        return (None, "redacted") if is_redacted(text) else _lenient(text)
 
 
 def is_redacted(text: str) -> bool:
@@ -70,26 +65,26 @@ def _lenient(text: str) -> Parsed:
     """What of a text that is no JSON can be read all the same."""
     text = _HALF_PAIR.sub(r"\\ufffd", text.encode("utf-8", "replace").decode())
     try:
-        return Parsed(from_json(text))
+        return from_json(text), None
     except ValueError:
         head, window = text[:-_CUT_MARK_WINDOW], text[-_CUT_MARK_WINDOW:]
     try:
         value = from_json(head + _CUT_MARK.sub("", window), allow_partial="trailing-strings")
     except ValueError:
-        return Parsed(None, "error")
-    return Parsed(value, "truncated") if isinstance(value, list | dict) else Parsed(None, "error")
+        return None, "error"
+    return (value, "truncated") if isinstance(value, list | dict) else (None, "error")
 
 
 def _ends(text: str, max_characters: int) -> Parsed:
     """The first and last messages of an array that is too long to be read whole."""
     half = max_characters // 2
-    head = _lenient(text[:half])
-    if head.flaw == "error" or not isinstance(head.value, list):
-        return Parsed(None, "error")
+    head, flaw = _lenient(text[:half])
+    if flaw == "error" or not isinstance(head, list):
+        return None, "error"
     # A quote inside of a string is escaped, so what looks like the start of a message is one, or an object's within.
     start = _MESSAGE_START.search(text, len(text) - half)
     try:
         tail = orjson.loads("[" + text[start.end() :]) if start else []
     except (orjson.JSONDecodeError, UnicodeEncodeError):
         tail = []
-    return Parsed([*head.value, *tail], "truncated")
+    return [*head, *tail], "truncated"

@@ -7,8 +7,10 @@ read is left out and said (`Flaw`), never raised.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
+
+from msgspec import Struct
 
 from spanwarden_processor.json_care import (
     REDACTED_CHARACTERS_MAX,
@@ -38,7 +40,11 @@ _UNKNOWN_ROLE: Final[tuple[StepKind, Trust]] = ("message", "untrusted")
 _APPROVED: Final = frozenset({"approve", "approved", "accept", "accepted", "allow", "allowed", "yes", "true"})
 
 
-class Shown(NamedTuple):
+RawPart: TypeAlias = Mapping[str, Any]
+"""A part of a message, as it was sent."""
+
+
+class Shown(Struct, frozen=True):
     """A step as a span shows it, before anyone knows whether its session has it already.
 
     `content` is what makes it the same step elsewhere: its text, or the arguments of a call in one fixed spelling.
@@ -57,9 +63,8 @@ class Shown(NamedTuple):
 
     def step(self, span: SpanRef, time_ns: int) -> Step:
         """The step, shown first by this span."""
-        kind, _, text, trust, tool, arguments, call_id, reasoning, _ = self
-        written = json_of(arguments) if text is None else text
-        return Step(kind, written, span, time_ns, trust, tool, arguments, call_id, reasoning)
+        text = json_of(self.arguments) if self.text is None else self.text
+        return Step(self.kind, text, span, time_ns, self.trust, self.tool, self.arguments, self.call_id, self.reasoning)
 
 
 class Sender(NamedTuple):
@@ -73,9 +78,10 @@ class Sender(NamedTuple):
 class _Reading:
     """Steps as they are read, and what was found wrong on the way."""
 
-    sender: Sender
     flaws: set[Flaw]
-    steps: list[Shown]
+    reasoning: ReasoningKind
+    cut: bool
+    steps: list[Shown] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +93,16 @@ class MessageReader:
 
     def values(self, content: Any) -> Parsed:
         """The list that content holds, be it JSON text or decoded already."""
-        parsed = parse(content, self.limits.span_characters) if isinstance(content, str) else Parsed(content)
-        if isinstance(parsed.value, dict):
-            return Parsed([parsed.value], parsed.flaw)
-        if parsed.value is None or isinstance(parsed.value, list):
-            return parsed
-        return Parsed(None, "redacted" if isinstance(content, str) and is_redacted(str(parsed.value)) else "error")
+        value, flaw = parse(content, self.limits.span_characters) if isinstance(content, str) else (content, None)
+        if value is None or isinstance(value, list):
+            return value, flaw
+        if isinstance(value, dict):
+            return [value], flaw
+        return None, "redacted" if isinstance(content, str) and is_redacted(str(value)) else "error"
 
     def steps(self, messages: Any, flaws: set[Flaw], sender: Sender = Sender()) -> list[Shown]:  # noqa: B008 - immutable
         """The steps of a list of messages, in order. What is wrong with them is added to `flaws`."""
-        reading = _Reading(sender, flaws, [])
+        reading = _Reading(flaws, sender.reasoning, sender.cut)
         for message in messages or ():
             if not isinstance(message, dict):
                 flaws.add("error")
@@ -105,57 +111,54 @@ class MessageReader:
             parts = message.get("parts")
             if parts is None:
                 parts = parts_of(message)
-            for part in parts if isinstance(parts, list) else [None]:
-                self._part(role, part, reading)
+            for part in parts if isinstance(parts, list) else (None,):
+                if isinstance(part, dict):
+                    _reader_of(part)(self, role, part, reading)
+                elif isinstance(part, str):
+                    self._said(role, {"content": part}, reading)
+                else:
+                    flaws.add("error")
         return reading.steps
 
     def system(self, parts: Any, flaws: set[Flaw]) -> list[Shown]:
         """The steps of system instructions: a list of parts without a message around them."""
         return self.steps([{"role": "system", "parts": parts}] if parts else (), flaws)
 
-    def _part(self, role: Any, part: Any, reading: _Reading) -> None:
-        if isinstance(part, dict):
-            kind = "reasoning" if part.get("thought") is True else part.get("type")
-            read = _PARTS.get(kind) if isinstance(kind, str) else None
-            (read or MessageReader._other)(self, role, part, reading)
-        elif isinstance(part, str):
-            self._said(role, {"content": part}, reading)
-        else:
-            reading.flaws.add("error")
-
-    def _said(self, role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
+    def _said(self, role: Any, part: RawPart, reading: _Reading) -> None:
         kind, trust = _ROLES.get(role, _UNKNOWN_ROLE) if isinstance(role, str) else _UNKNOWN_ROLE
         self._say(kind, trust, part, reading)
 
-    def _other(self, role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
+    def _other(self, role: Any, part: RawPart, reading: _Reading) -> None:
         """A part of a type that is not known: nobody can say that a person wrote it."""
         kind, _ = _ROLES.get(role, _UNKNOWN_ROLE) if isinstance(role, str) else _UNKNOWN_ROLE
         if part.get("type") not in _MEDIA and _first(part, "content", "text") is None:
             part = {"content": as_text(part)}
         self._say(kind, "untrusted", part, reading)
 
-    def _compacted(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
+    def _compacted(self, _role: Any, part: RawPart, reading: _Reading) -> None:
         self._say("message", "untrusted", part, reading)
 
-    def _say(self, kind: StepKind, trust: Trust, part: Mapping[str, Any], reading: _Reading) -> None:
-        text, cut = self._text(_first(part, "content", "text", "refusal"), reading.flaws)
+    def _say(self, kind: StepKind, trust: Trust, part: RawPart, reading: _Reading) -> None:
+        text, cut = self._text(part.get("content") or _first(part, "content", "text", "refusal"), reading.flaws)
         if text:
-            reading.steps.append(Shown(kind, text, text, trust, cut=cut or reading.sender.cut))
+            reading.steps.append(Shown(kind, text, text, trust, cut=cut or reading.cut))
 
-    def _reasoned(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
+    def _reasoned(self, _role: Any, part: RawPart, reading: _Reading) -> None:
         text, cut = self._text(_first(part, "content", "text", "thinking", "reasoning"), reading.flaws)
-        said = _REASONING_KINDS.get(str(part.get("kind")), reading.sender.reasoning)
+        said = _REASONING_KINDS.get(str(part.get("kind")), reading.reasoning)
         kind: ReasoningKind = said if text else "encrypted"
-        reading.steps.append(Shown("reasoning", text, text, reasoning=kind, cut=cut or reading.sender.cut))
+        reading.steps.append(Shown("reasoning", text, text, reasoning=kind, cut=cut or reading.cut))
 
-    def _called(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
-        inner = _first(part, "function", "custom")
-        source = inner if isinstance(inner, dict) else part
-        self._call(part.get("id"), source.get("name"), _first(source, "arguments", "input", "args"), reading)
-        if part.get("partial") is True:  # a dialect knows of these arguments that they are not all
-            reading.steps[-1] = reading.steps[-1]._replace(cut=True)
+    def _called(self, _role: Any, part: RawPart, reading: _Reading) -> None:
+        source = part
+        if "function" in part or "custom" in part:
+            inner = _first(part, "function", "custom")
+            source = inner if isinstance(inner, dict) else part
+        written = source.get("arguments") or _first(source, "arguments", "input", "args")
+        cut = part.get("partial") is True  # a dialect knows of these arguments that they are not all
+        self._call(part.get("id"), source.get("name"), written, reading, cut=cut)
 
-    def _ran_elsewhere(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
+    def _ran_elsewhere(self, _role: Any, part: RawPart, reading: _Reading) -> None:
         """A tool that the model's provider ran: the call, and its result where it is told."""
         inner = part.get("server_tool_call")
         inner = inner if isinstance(inner, dict) else {}
@@ -165,11 +168,12 @@ class MessageReader:
         if output:
             self._result(part.get("id"), output, reading)
 
-    def _returned(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
-        response = _first(part, "response", "result", "server_tool_call_response", "content", "output")
-        self._result(_first(part, "id", "tool_call_id", "tool_use_id"), response, reading)
+    def _returned(self, _role: Any, part: RawPart, reading: _Reading) -> None:
+        call_id = part.get("id") or _first(part, "tool_call_id", "tool_use_id")
+        told = ("response", "result", "server_tool_call_response", "content", "output")
+        self._result(call_id, part.get("response") or _first(part, *told), reading)
 
-    def _decided(self, _role: Any, part: Mapping[str, Any], reading: _Reading) -> None:
+    def _decided(self, _role: Any, part: RawPart, reading: _Reading) -> None:
         """A decision on a call: trusted only where the operator has named its source."""
         decision, source = str(part.get("decision")), str(part.get("source"))
         tool = part.get("name")
@@ -186,7 +190,7 @@ class MessageReader:
             )
         )
 
-    def _call(self, call_id: Any, tool: Any, written: Any, reading: _Reading) -> None:
+    def _call(self, call_id: Any, tool: Any, written: Any, reading: _Reading, *, cut: bool = False) -> None:
         text, arguments, flaw = self._arguments(written)
         if flaw:
             reading.flaws.add(flaw)
@@ -194,7 +198,7 @@ class MessageReader:
             reading.flaws.add("error")
             tool = ""
         content = text if isinstance(arguments, str) or text == "" else spelled(arguments)
-        cut = bool(flaw) or reading.sender.cut or written is None
+        cut = cut or reading.cut or flaw is not None or written is None
         reading.steps.append(
             Shown("tool_call", content or "", text, "untrusted", tool, arguments, _id(call_id), "none", cut)
         )
@@ -208,9 +212,9 @@ class MessageReader:
         flaw: Flaw | None = None
         arguments: Any = written
         if written.lstrip()[:1] in ("{", "[", '"'):
-            parsed = parse(written, self.limits.span_characters)
-            flaw = "truncated" if parsed.flaw == "truncated" else None
-            arguments = written if parsed.flaw == "error" else parsed.value
+            value, found = parse(written, self.limits.span_characters)
+            flaw = "truncated" if found == "truncated" else None
+            arguments = written if found == "error" else value
         if len(written) > self.limits.step_characters:
             return self._long(written, arguments)
         return written, arguments, "redacted" if is_redacted(written) else flaw
@@ -225,12 +229,12 @@ class MessageReader:
         text, cut = self._text(response, reading.flaws)
         content = text
         if text[:1] in _JSON_STARTS and not cut:
-            value = parse(text, self.limits.step_characters)
-            if isinstance(value.value, str) and value.flaw is None:
-                text = content = value.value
-            elif value.flaw is None:
-                content = spelled(value.value)
-        cut = cut or reading.sender.cut
+            value, flaw = parse(text, self.limits.step_characters)
+            if isinstance(value, str) and flaw is None:
+                text = content = value
+            elif flaw is None:
+                content = spelled(value)
+        cut = cut or reading.cut
         reading.steps.append(Shown("tool_result", content, text, call_id=_id(call_id), cut=cut))
 
     def _text(self, value: Any, flaws: set[Flaw]) -> tuple[str, bool]:
@@ -259,7 +263,7 @@ class MessageReader:
                 return value
 
 
-_ReadPart: TypeAlias = Callable[[MessageReader, Any, Mapping[str, Any], _Reading], None]
+_ReadPart: TypeAlias = Callable[[MessageReader, Any, RawPart, _Reading], None]
 
 _PARTS: Final[Mapping[str, _ReadPart]] = {
     "text": MessageReader._said,
@@ -280,6 +284,11 @@ _PARTS: Final[Mapping[str, _ReadPart]] = {
 }
 
 
+def _reader_of(part: RawPart) -> _ReadPart:
+    kind = "reasoning" if part.get("thought") is True else part.get("type")
+    return _PARTS.get(kind, MessageReader._other) if isinstance(kind, str) else MessageReader._other
+
+
 def _is_small(arguments: Any) -> bool:
     """Whether arguments are surely too short to be cut, told without spelling them."""
     return isinstance(arguments, dict) and all(
@@ -287,7 +296,7 @@ def _is_small(arguments: Any) -> bool:
     )
 
 
-def _first(part: Mapping[str, Any], *keys: str) -> Any:
+def _first(part: RawPart, *keys: str) -> Any:
     for key in keys:
         if (value := part.get(key)) is not None:
             return value

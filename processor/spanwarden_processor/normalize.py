@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from spanwarden_processor.json_care import Flaw
 from spanwarden_processor.messages import MessageReader, Sender, Shown
-from spanwarden_processor.reading import Content, Dialect, Operation, Reading
+from spanwarden_processor.reading import Dialect, Reading
 from spanwarden_processor.types import Span, Status
 
 
-class Activity(NamedTuple):
-    """One span about GenAI. `position` is its place in the record.
+class Activity(Struct, frozen=True):
+    """One span about GenAI, as its dialect reads it. `position` is its place in the record.
 
-    `own` are steps that happened in it. `history` and `system` are unread: assembly knows how much of them is new.
-    `status` says how far `own` could be read. `channel` names who shows what kind of thing: of two instrumentations
-    that watch the same agent each shows a step once. `ends` is set on the root of a run.
+    `own` are the steps that happened in it, and `status` says how far they could be read. What it was given is unread:
+    assembly knows how much of that is new.
     """
 
     position: int
     span: Span
-    operation: Operation
-    channel: str
-    own: tuple[Shown, ...]
-    history: Content
-    system: Content
-    session: str | None
+    reading: Reading
+    own: Sequence[Shown]
     status: Status
-    ends: bool
+
+    @property
+    def ends(self) -> bool:
+        """Whether it is the root of a run, which ends with it."""
+        return self.reading.operation == "agent" and not self.span.parent_id
 
 
 def normalize(spans: Iterable[tuple[int, Span]], dialects: Sequence[Dialect], reader: MessageReader) -> list[Activity]:
@@ -37,8 +37,8 @@ def normalize(spans: Iterable[tuple[int, Span]], dialects: Sequence[Dialect], re
     A run's root counts from its end: it sums up what stands before it.
     """
     activities = [
-        _activity(index, span, reading, reader)
-        for index, span in spans
+        _activity(position, span, reading, reader)
+        for position, span in spans
         if (reading := _read(span, dialects)) is not None
     ]
     activities.sort(key=_time)
@@ -47,8 +47,8 @@ def normalize(spans: Iterable[tuple[int, Span]], dialects: Sequence[Dialect], re
 
 def _time(activity: Activity) -> tuple[int, bool]:
     # A step shown by itself comes after the model's call that it is part of, which was asked something first.
-    at_ns = activity.span.end_ns if activity.operation == "agent" else activity.span.start_ns
-    return at_ns, activity.operation == "step"
+    operation, span = activity.reading.operation, activity.span
+    return span.end_ns if operation == "agent" else span.start_ns, operation == "step"
 
 
 def _read(span: Span, dialects: Sequence[Dialect]) -> Reading | None:
@@ -58,41 +58,29 @@ def _read(span: Span, dialects: Sequence[Dialect]) -> Reading | None:
     return None
 
 
-def _activity(index: int, span: Span, reading: Reading, reader: MessageReader) -> Activity:
+def _activity(position: int, span: Span, reading: Reading, reader: MessageReader) -> Activity:
     flaws: set[Flaw] = set()
-    own = tuple(_own_steps(reading, reader, flaws))
-    return Activity(
-        index,
-        span,
-        reading.operation,
-        f"{reading.operation}:{span.scope}",
-        own,
-        reading.history,
-        reading.system,
-        reading.session,
-        _status(reading, flaws, has_own=bool(own), dropped=span.attributes_dropped > 0),
-        reading.operation == "agent" and not span.parent_id,
-    )
+    own = _own_steps(reading, reader, flaws) if reading.own is not None else ()
+    return Activity(position, span, reading, own, _status(span, reading, own, flaws))
 
 
-def _own_steps(reading: Reading, reader: MessageReader, flaws: set[Flaw]) -> list[Shown]:
-    parsed = reader.values(reading.own)
-    if parsed.flaw:
-        flaws.add(parsed.flaw)
+def _own_steps(reading: Reading, reader: MessageReader, flaws: set[Flaw]) -> Sequence[Shown]:
+    value, flaw = reader.values(reading.own)
+    if flaw:
+        flaws.add(flaw)
     try:
-        return reader.steps(parsed.value, flaws, Sender(reading.reasoning, reading.truncated))
+        return reader.steps(value, flaws, Sender(reading.reasoning, reading.truncated))
     except (TypeError, ValueError, RecursionError):
         # What orjson refuses to write again, a number of 70 bits say: the content is there and is not read.
         flaws.add("error")
-        return []
+        return ()
 
 
-def _status(reading: Reading, flaws: set[Flaw], *, has_own: bool, dropped: bool) -> Status:
+def _status(span: Span, reading: Reading, own: Sequence[Shown], flaws: set[Flaw]) -> Status:
     if "error" in flaws:
         return "error"
-    if reading.truncated or dropped or "truncated" in flaws:
+    if reading.truncated or span.attributes_dropped or "truncated" in flaws:
         return "truncated"
     if "redacted" in flaws:
         return "redacted"
-    has_content = has_own or reading.history or reading.system or reading.operation == "agent"
-    return "ok" if has_content else "no_content"
+    return "ok" if own or reading.history or reading.system or reading.operation == "agent" else "no_content"

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from msgspec import Struct
+
 from spanwarden_processor.types import ReasoningKind, Span
 
 Content: TypeAlias = Any
@@ -19,11 +21,12 @@ Operation: TypeAlias = Literal["model", "tool", "step", "agent", "other"]
 and repeats what they say, or something that is about GenAI and shows no step."""
 
 
-class Reading(NamedTuple):
+class Reading(Struct, frozen=True):
     """One span about GenAI, read by its dialect.
 
     `own` is what happened in this span. `history` and `system` are what it was given, seen before for the most part.
-    `session` names the conversation, by the best id that the span has. `truncated` says that the sender cut content.
+    `session` names the conversation, by the best id that the span has. `truncated` says that the sender cut content;
+    `left_out` counts messages of the history that it does not repeat, because earlier spans carry them.
     """
 
     operation: Operation
@@ -33,6 +36,7 @@ class Reading(NamedTuple):
     session: str | None = None
     reasoning: ReasoningKind = "raw"
     truncated: bool = False
+    left_out: int = 0
 
 
 class Dialect(NamedTuple):

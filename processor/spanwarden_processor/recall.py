@@ -26,6 +26,8 @@ Value = TypeVar("Value")
 OCCURRENCES_KEPT: Final = 64
 """Occurrences of equal content that are told apart; a later one counts as new whenever it is shown."""
 
+_CALLS: Final = ("tool_call", "tool_result")
+
 
 class Recall:
     """The identities of a session's steps, bounded: beyond `keys_max` the older half is forgotten."""
@@ -46,24 +48,31 @@ class Recall:
 
     def sight(self, shown: Shown, counts: Counts) -> tuple[Identity, bool]:
         """The identity of the step that a channel shows, and whether it is new to the session."""
-        content = self._content(shown)
-        key = content + shown.call_id.encode("utf-8", "surrogatepass") if shown.call_id else content
+        call_id = shown.call_id
+        text = f"{shown.kind}\0{shown.tool}\0{shown.content}"
+        content = xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"), self._seed)
+        key = content + call_id.encode("utf-8", "surrogatepass") if call_id else content
         counts[key] = nth = counts.get(key, 0) + 1
         if len(counts) > self._keys_max:
             counts.clear()
             self.evicted = True
         occurrences = self._known.get(key)
-        if occurrences is not None and nth <= len(occurrences):
-            return occurrences[nth - 1], False
-        if occurrences is None and shown.call_id and (identity := self._under_another_key(shown, content)):
-            self._known[key] = [identity]
-            return identity, False
-        identity = key + bytes((len(occurrences),)) if occurrences else key
         if occurrences is None:
-            self._known[key] = [identity]
-        elif len(occurrences) < OCCURRENCES_KEPT:
-            occurrences.append(identity)
-        self._admit(shown, content, identity)
+            identity = self._under_another_key(shown, content) if call_id else None
+            self._known[key] = [identity or key]
+            if identity:
+                return identity, False
+            identity = key
+        elif nth <= len(occurrences):
+            return occurrences[nth - 1], False
+        else:
+            identity = key + bytes((len(occurrences),))
+            if len(occurrences) < OCCURRENCES_KEPT:
+                occurrences.append(identity)
+        if shown.kind in _CALLS:
+            self._index_call(shown, content, identity)
+        if len(self._known) > self._keys_max:
+            self._forget()
         return identity, True
 
     def _under_another_key(self, shown: Shown, content: bytes) -> Identity | None:
@@ -73,12 +82,6 @@ class Recall:
             return same_call[0]
         unnamed = self._unnamed.get(content)
         return unnamed.pop(0) if unnamed else None
-
-    def _admit(self, shown: Shown, content: bytes, identity: Identity) -> None:
-        if shown.kind in ("tool_call", "tool_result"):
-            self._index_call(shown, content, identity)
-        if len(self._known) > self._keys_max:
-            self._forget()
 
     def _index_call(self, shown: Shown, content: bytes, identity: Identity) -> None:
         same_content = (self._known if shown.call_id else self._unnamed).setdefault(content, [])
@@ -92,10 +95,6 @@ class Recall:
         self._known = _newer_half(self._known)
         self._unnamed = _newer_half(self._unnamed)
         self._by_call = _newer_half(self._by_call)
-
-    def _content(self, shown: Shown) -> bytes:
-        text = f"{shown.kind}\0{shown.tool}\0{shown.content}"
-        return xxhash.xxh3_128_digest(text.encode("utf-8", "surrogatepass"), self._seed)
 
 
 def _newer_half(index: dict[Key, Value]) -> dict[Key, Value]:

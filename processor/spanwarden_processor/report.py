@@ -10,9 +10,9 @@ from spanwarden_processor.annotate import (
     annotation,
     failed_annotation,
     finding_span,
+    label_of,
     session_span,
     timestamp,
-    verdict_of,
     worst,
 )
 from spanwarden_processor.assemble import Sighting
@@ -32,6 +32,7 @@ class Report:
     def __init__(self, monitor: str, now_ns: int) -> None:
         """Start with nothing."""
         self._counts: Counter[str] = Counter()
+        self._verdicts: list[str] = []
         self._changes: list[Change] = []
         self._monitor = monitor
         self._now_ns = now_ns
@@ -57,7 +58,7 @@ class Report:
         """Write the verdict on the span."""
         activity = sighting.activity
         self._changes.append(appended(part, annotation(verdict, activity.span, self._monitor)))
-        self._counts[f"verdicts:{verdict.label}:{verdict.status}"] += 1
+        self._verdicts.append(f"verdicts:{verdict.label}:{verdict.status}")
         self._seen[verdict.session_id] = sighting.tracked
         if activity.ends:
             self._roots.append((sighting.tracked, activity.span))
@@ -85,10 +86,12 @@ class Report:
 
     def scored(self, new_sessions: tuple[str, ...], counts: Counter[str]) -> Scored:
         """The answer. `counts` are added to it and begin anew."""
-        for tracked in self._seen.values():
-            self._summarise(tracked)
         for tracked, root in self._roots:
             self.session_ended(tracked, root)
+        for session_id, tracked in self._seen.items():
+            if session_id not in self._summaries:
+                self._summarise(tracked)
+        self._counts.update(self._verdicts)
         self._counts.update(counts)
         counts.clear()
         return Scored(
@@ -102,11 +105,10 @@ class Report:
 
     def _summarise(self, tracked: TrackedSession, *, ended: bool = False) -> None:
         """Add the session's summary when it says something new, or when the session has ended."""
-        summary = summary_of(tracked, self._now_ns)
-        says = (summary.verdict, summary.status, summary.severity, summary.score, summary.categories)
-        if ended or says != tracked.reported:
-            tracked.reported = says
-            self._summaries[tracked.session_id] = summary
+        basis = (tracked.findings_count, tracked.judged, tracked.status)
+        if ended or basis != tracked.reported:
+            tracked.reported = basis
+            self._summaries[tracked.session_id] = summary_of(tracked, self._now_ns)
 
     def _add_span(self, span: VerdictSpan | None) -> None:
         if span is not None:
@@ -157,12 +159,12 @@ def summary_of(tracked: TrackedSession, now_ns: int) -> SessionSummary:
         session_id=tracked.session_id,
         service=tracked.service,
         trace_id=tracked.trace_id.hex(),
-        verdict=verdict_of(status, tracked.session_id, findings).label,
+        verdict=label_of(status, findings),
         status=status,
         severity=top.severity if top else "none",
         severity_number=top.severity_number if top else 0,
-        score=max((float(each.finding.score) for each in findings), default=0.0),
-        categories=tuple(dict.fromkeys(each.finding.category for each in findings)),
+        score=max([float(each.finding.score) for each in findings], default=0.0),
+        categories=tuple(dict.fromkeys([each.finding.category for each in findings])),
         steps=tracked.session.steps_admitted,
         updated_ns=now_ns,
     )

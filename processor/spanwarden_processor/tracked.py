@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Final
 
 from spanwarden_processor.history import History
@@ -49,11 +50,12 @@ class TrackedSession:
         self.last_ns = 0
         self.idle = False
         self.reported: tuple[object, ...] = ()
-        """What its last summary said."""
-        self._channels: dict[str, Counts] = {}
+        """What its last summary was based on."""
+        self._channels: dict[tuple[str, str], Counts] = {}
         self.weighed_bytes = 0
         """Its weight when it was last taken."""
-        self._text_bytes = 0
+        self.text_characters = 0
+        """Of the steps that were handed on."""
 
     @property
     def partial(self) -> bool:
@@ -75,22 +77,23 @@ class TrackedSession:
     @property
     def all_findings(self) -> tuple[JudgedFinding, ...]:
         """Every finding, the first one first."""
-        return tuple(finding for findings in self._findings.values() for finding in findings)
+        return tuple(chain.from_iterable(self._findings.values()))
 
     @property
     def weight_bytes(self) -> int:
         """About how much memory it takes; the text that detection keeps of it is bounded."""
-        return _BYTES_EMPTY + _BYTES_PER_KEY * self.recall.keys + min(self._text_bytes, _BYTES_OF_TEXT_MAX)
+        return _BYTES_EMPTY + _BYTES_PER_KEY * self.recall.keys + min(self.text_characters, _BYTES_OF_TEXT_MAX)
 
-    def took(self, text_characters: int) -> None:
-        """Note the text of a step that was handed on."""
-        self._text_bytes += text_characters
+    def channel(self, operation: str, scope: str) -> Counts:
+        """What has been shown of this kind of thing by this instrumentation: of several each shows a step once.
 
-    def channel(self, name: str) -> Counts:
-        """The counts of one channel. Beyond the limit of channels, all others share one."""
-        if name not in self._channels and len(self._channels) >= CHANNELS_KEPT:
-            name = ""
-        return self._channels.setdefault(name, {})
+        Beyond the limit of channels, all others share one.
+        """
+        counts = self._channels.get((operation, scope))
+        if counts is None:
+            name = (operation, scope) if len(self._channels) < CHANNELS_KEPT else ("", "")
+            counts = self._channels.setdefault(name, {})
+        return counts
 
 
 def worse(first: Status, second: Status) -> Status:

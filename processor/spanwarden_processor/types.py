@@ -1,14 +1,16 @@
 """The nouns: what a span says, what an agent did, what a detector claims, what is written down.
 
 Nothing here does I/O, and no protobuf type appears. Times are nanoseconds since the epoch. Ids are the raw
-bytes of OTLP (16 for a trace, 8 for a span). Types that are made for every span are named tuples: immutable
-like a frozen dataclass, and a quarter of its cost to create.
+bytes of OTLP (16 for a trace, 8 for a span). Types that are made for every span are structs: immutable like a
+frozen dataclass, and a tenth of its cost to create.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+from msgspec import Struct
 
 StepKind: TypeAlias = Literal["system", "user", "reasoning", "message", "tool_call", "tool_result", "approval"]
 """What happened: text from the operator, the user, the model's reasoning, the model's answer, a tool call, its
@@ -72,7 +74,7 @@ class SpanRef(NamedTuple):
     span_id: bytes
 
 
-class Span(NamedTuple):
+class Span(Struct, frozen=True):
     """A view of one OTLP span. Attribute values are decoded: lists and maps are Python lists and dicts.
 
     `attributes_dropped` is how many of them the sender left out for its limits.
@@ -159,7 +161,7 @@ class Failure(NamedTuple):
     reason: str
 
 
-class Verdict(NamedTuple):
+class Verdict(Struct, frozen=True):
     """What is written on a span: the worst of its findings, or none, and how far the span could be judged."""
 
     label: VerdictLabel

@@ -53,7 +53,7 @@ def _own(activity: Activity) -> list[tuple[Any, ...]]:
 
 
 def _given(activity: Activity) -> list[tuple[Any, ...]]:
-    shown = READER.steps(READER.values(activity.history).value, set())
+    shown = READER.steps(READER.values(activity.reading.history)[0], set())
     return [(each.kind, each.trust, each.text or each.content) for each in shown]
 
 
@@ -76,14 +76,14 @@ def test_a_response_is_read_as_reasoning_calls_and_words(spans: InMemorySpanExpo
         user.responses.create(model="gpt-5", input="Go.", instructions="Be careful.")
 
     activities = _activities(spans)
-    chat = next(activity for activity in activities if activity.operation == "model")
+    chat = next(activity for activity in activities if activity.reading.operation == "model")
     kinds = [kind for kind, _, _ in _own(chat)]
     assert kinds == ["reasoning", "tool_call", "tool_call", "tool_result", "message", "message"]
     assert _own(chat)[0] == ("reasoning", "summary", "In short.")
     assert _own(chat)[1] == ("tool_call", "shell", '{"commands":["rm -rf /"]}')
     assert "1985" in _own(chat)[4][2]
     assert chat.status == "ok"
-    assert "Be careful." in str(chat.system)
+    assert "Be careful." in str(chat.reading.system)
 
 
 def test_results_and_approvals_of_a_response_are_read(spans: InMemorySpanExporter) -> None:
@@ -96,7 +96,7 @@ def test_results_and_approvals_of_a_response_are_read(spans: InMemorySpanExporte
     with _user(response(message("Done."))) as user:
         user.responses.create(model="gpt-5", input=items)
 
-    chat = next(activity for activity in _activities(spans) if activity.operation == "model")
+    chat = next(activity for activity in _activities(spans) if activity.reading.operation == "model")
     assert _given(chat) == [
         ("user", "trusted", "Go."),
         ("tool_call", "untrusted", '{"command":"ls"}'),

@@ -43,7 +43,7 @@ def test_captured_spans_give_the_steps_that_happened(path: Path) -> None:
 
     seen = [
         {
-            "operation": read[number].operation,
+            "operation": read[number].reading.operation,
             "status": read[number].status,
             "own": [list(step) for step in own(read[number])],
             "given": [list(step) for step in given(read[number])],
@@ -164,7 +164,11 @@ def test_a_decision_that_does_not_say_yes_is_a_denial(decision: str) -> None:
 def test_a_reasoning_span_tells_its_kind() -> None:
     (activity,) = activities(reasoning_span("I plan.", kind="summary"))
 
-    assert (activity.operation, activity.own[0].kind, activity.own[0].reasoning) == ("step", "reasoning", "summary")
+    assert (activity.reading.operation, activity.own[0].kind, activity.own[0].reasoning) == (
+        "step",
+        "reasoning",
+        "summary",
+    )
 
 
 def test_reasoning_without_text_is_encrypted() -> None:
@@ -207,10 +211,10 @@ def test_what_can_be_read_of_a_cut_text_is_read() -> None:
 
 
 def test_a_half_of_a_surrogate_pair_costs_one_character() -> None:
-    parsed = parse('["a \\ud83d b", "\\ud83d\\ude00"]', 1000)
+    value, flaw = parse('["a \\ud83d b", "\\ud83d\\ude00"]', 1000)
 
-    assert parsed.value == ["a \ufffd b", "\U0001f600"]
-    assert parsed.flaw is None
+    assert value == ["a \ufffd b", "\U0001f600"]
+    assert flaw is None
 
 
 def test_of_a_step_that_is_too_long_head_and_tail_are_read() -> None:
@@ -237,12 +241,12 @@ def test_arguments_that_are_too_long_are_cut_inside_too() -> None:
 def test_of_an_attribute_that_is_too_long_the_first_and_last_messages_are_read() -> None:
     text = json.dumps([user(f"number {number}") for number in range(1000)])
 
-    parsed = parse(text, 2000)
+    value, flaw = parse(text, 2000)
 
-    assert parsed.flaw == "truncated"
-    assert parsed.value[0] == user("number 0")
-    assert parsed.value[-1] == user("number 999")
-    assert len(parsed.value) < 50
+    assert flaw == "truncated"
+    assert value[0] == user("number 0")
+    assert value[-1] == user("number 999")
+    assert len(value) < 50
 
 
 def test_values_nested_deep_are_read_or_marked_but_nothing_is_raised() -> None:
@@ -281,7 +285,7 @@ def test_the_root_of_a_run_ends_it_and_counts_from_its_end() -> None:
 
     read = activities(root, chat_span([user("Hi.")], says("Hello."), number=2))
 
-    assert [(activity.operation, activity.ends) for activity in read] == [("model", False), ("agent", True)]
+    assert [(activity.reading.operation, activity.ends) for activity in read] == [("model", False), ("agent", True)]
 
 
 def test_the_older_attributes_of_prompts_are_read() -> None:

@@ -181,7 +181,7 @@ def test_a_wrapper_shows_no_steps_and_ends_a_run_where_it_is_the_root(kind: str)
 
     inner, outer = activities(span("inner", content, number=0), root)
 
-    assert (inner.operation, own(inner), given(inner), inner.ends) == ("agent", [], [], False)
+    assert (inner.reading.operation, own(inner), given(inner), inner.ends) == ("agent", [], [], False)
     assert outer.ends
 
 

@@ -53,7 +53,16 @@ def _conversation(span: Span, operation: Operation, session: str | None, truncat
     # The names after `or` are those of the conventions before 2025.
     own: Content = value("gen_ai.output.messages") or _older(value("gen_ai.completion"), "assistant")
     history: Content = value("gen_ai.input.messages") or _older(value("gen_ai.prompt"), "user")
-    return Reading(operation, own, history, value("gen_ai.system_instructions"), session=session, truncated=truncated)
+    left_out = value("spanwarden.omitted_messages")
+    return Reading(
+        operation,
+        own,
+        history,
+        value("gen_ai.system_instructions"),
+        session=session,
+        truncated=truncated,
+        left_out=left_out if isinstance(left_out, int) else 0,
+    )
 
 
 def _kind(operation: str) -> Operation:

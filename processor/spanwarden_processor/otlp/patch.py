@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from spanwarden_processor.otlp.slices import SpanSlice
@@ -61,7 +62,7 @@ def apply(original: bytes, patch: bytes) -> bytes:
 
 def appended(part: SpanSlice, content: bytes) -> Change:
     """The change that writes fields behind all others of a span."""
-    return Change(part.frame.end, part.frame.end, content, (part.frame, part.scope, part.resource))
+    return Change(part.frame.end, part.frame.end, content, part)
 
 
 def patch_for(changes: Iterable[Change]) -> bytes:
@@ -84,7 +85,7 @@ def patch_for(changes: Iterable[Change]) -> bytes:
         if within:
             growth[innermost] += len(replacement) - (end - start)
     edits.extend(_length_edits(growth, around))
-    edits.sort(key=lambda edit: edit[:2])  # what is written at the end of a message comes before what follows it
+    edits.sort(key=itemgetter(0, 1))  # what is written at the end of a message comes before what follows it
     return encode(edits)
 
 
