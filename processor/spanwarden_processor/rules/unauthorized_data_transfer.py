@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from spanwarden_processor.effects.effect import Effect
-from spanwarden_processor.effects.paths import host_of, is_local, same_site
+from spanwarden_processor.effects.paths import host_of, is_host, is_local, same_site
 from spanwarden_processor.judgement import clause_about, finding, is_named_by_user, names, quoted
 from spanwarden_processor.leaks import Leak, leaks_of
 from spanwarden_processor.session import Session
@@ -71,7 +71,12 @@ def unauthorized_data_transfer(session: Session, step: Step) -> Iterator[Finding
 
 def _is_permitted(session: Session, effect: Effect, leak: Leak) -> bool:
     host = host_of(effect.target.removeprefix("dns:")) or effect.target
-    if effect.verb == "send" and "ssh" in effect.flags and not effect.sources:
+    if (
+        effect.verb == "send"
+        and "ssh" in effect.flags
+        and not effect.sources
+        and _is_known_machine(session, host, leak)
+    ):
         return True
     if leak.origin == "the user" and effect.flags & _INTERNAL:
         return True
@@ -81,6 +86,17 @@ def _is_permitted(session: Session, effect: Effect, leak: Leak) -> bool:
     if leak.as_credential or _is_login(effect, leak):
         return _is_own_service(session, host, leak)
     return _goes_back(host, leak)
+
+
+def _is_known_machine(session: Session, host: str, leak: Leak) -> bool:
+    """Whether commands are run there as a matter of course: a name from the settings of ssh, or one that was seen."""
+    beside = leak.secret.beside if leak.secret else ()
+    return (
+        not is_host(host)
+        or is_local(host)
+        or is_named_by_user(session, host)
+        or any(names(name, host) for name in beside)
+    )
 
 
 def _goes_back(host: str, leak: Leak) -> bool:
