@@ -71,12 +71,8 @@ def unauthorized_data_transfer(session: Session, step: Step) -> Iterator[Finding
 
 def _is_permitted(session: Session, effect: Effect, leak: Leak) -> bool:
     host = host_of(effect.target.removeprefix("dns:")) or effect.target
-    if (
-        effect.verb == "send"
-        and "ssh" in effect.flags
-        and not effect.sources
-        and _is_known_machine(session, host, leak)
-    ):
+    is_remote_command = "ssh" in effect.flags and not effect.sources
+    if is_remote_command and _is_known_machine(session, host, leak):
         return True
     if leak.origin == "the user" and effect.flags & _INTERNAL:
         return True
