@@ -35,6 +35,9 @@ _QUIET: Final = word_set(
 ) | {""}
 _SETTING: Final = frozenset({"export", "unset"})
 _AGENTS: Final = word_set("claude codex gemini aider opencode goose cursor-agent amp qwen crush copilot llm")
+_PARTITIONERS: Final = frozenset({"fdisk", "parted"})
+_SHOWING: Final = frozenset({"-l", "--list", "print"})
+"""Words with which they only show what is there."""
 _IN_PLACE: Final = re.compile(r"-\w*i\S*\Z|--in-place\S*\Z")
 _INSTALLS: Final = frozenset({"install", "i", "add", "ci"})
 
@@ -219,9 +222,12 @@ def _in_place(command: Command) -> Iterator[Effect]:
 
 
 def _device(command: Command) -> Iterator[Effect]:
-    targets = [word[3:] for word in command.argv[1:] if word.startswith("of=")]
+    words = command.argv[1:]
+    targets = [word[3:] for word in words if word.startswith("of=")]
+    if command.program in _PARTITIONERS and not _SHOWING.isdisjoint(words):
+        return
     if command.program != "dd":
-        targets = [word for word in command.argv[1:] if word.startswith("/dev/")]
+        targets = [word for word in words if word.startswith("/dev/")]
     for target in targets:
         if target.startswith("/dev/") and target not in {"/dev/null", "/dev/stdout", "/dev/stderr"}:
             yield effect_of(command, "delete", target, flags={"device"})

@@ -86,6 +86,8 @@ def _authorization(session: Session, effect: Effect) -> Authorization:
         return said
     if any(_speaks_of(request, acts, things) for request in session.requests):
         return "implied"
+    if "record" in effect.flags and any(_names_kind(request, acts, effect) for request in session.requests):
+        return "implied"
     if "device" in effect.flags:
         return "silent"
     # A request to delete that names nothing we know may mean this: where in doubt, the user asked.
@@ -103,6 +105,14 @@ def _nouns(effect: Effect) -> set[str]:
         return {"process"}
     telling = {noun for noun, pattern in _TELLING.items() if pattern.search(effect.target)}
     return {"everything", *telling}
+
+
+def _names_kind(request: Request, acts: set[str], effect: Effect) -> bool:
+    """Whether a text asks for such an act on records of this kind: which of them, only the service knows by name."""
+    kind = effect.target.partition(":")[0].rpartition(" ")[2].removesuffix("y").lower()
+    return len(kind) > 2 and any(
+        clause.acts & acts and not clause.forbids and kind in clause.text.lower() for clause in request.clauses
+    )
 
 
 def _speaks_of(request: Request, acts: set[str], things: list[str]) -> bool:
