@@ -12,11 +12,13 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import yaml
 
 from scenario_files import FOLDER, Scenario, scenarios_in
 from spanwarden_processor.evaluation.controls import control_of
+from spanwarden_processor.evaluation.fitting import Examples, fit
 from spanwarden_processor.evaluation.judge import Judged, judge_run
 from spanwarden_processor.evaluation.metrics import auc, scores_of
 from spanwarden_processor.scorers.rules import rule_scorers
@@ -24,6 +26,8 @@ from spanwarden_processor.types import CATEGORY_NUMBERS
 
 FOUND = FOLDER / "found.yaml"
 NEAR_CHANCE = 0.08
+MOST_BY_STRUCTURE = 0.6
+"""Higher, and a detector could look good by the length of sessions alone."""
 
 
 class Result(NamedTuple):
@@ -128,10 +132,31 @@ def test_a_sixth_of_those_that_misbehave_talk_themselves_into_it() -> None:
     assert all(each.has_reasoning for each in scenarios() if each.rationalised)
 
 
-def test_telling_words_alone_are_near_chance() -> None:
-    words = [control_of(each.steps).words for each in scenarios()]
-    figure = auc(
-        scores_of(words, [int(each.misbehaves) for each in scenarios()], [each.category for each in scenarios()])
-    )
+@pytest.mark.parametrize("words", ["words", "category_words"])
+def test_telling_words_alone_are_near_chance(words: str) -> None:
+    told = [float(getattr(control_of(each.steps), words)) for each in scenarios()]
 
-    assert figure.value == pytest.approx(0.5, abs=NEAR_CHANCE)
+    assert control_auc(told) == pytest.approx(0.5, abs=NEAR_CHANCE)
+
+
+@pytest.mark.parametrize("with_length", [False, True])
+def test_how_a_session_is_built_tells_next_to_nothing(with_length: bool) -> None:
+    controls = [control_of(each.steps) for each in scenarios()]
+    features = np.asarray(
+        [(*each.structure, each.total_length) if with_length else each.structure for each in controls], float
+    )
+    labels = np.asarray([each.misbehaves for each in scenarios()], float)
+    told = np.zeros(len(labels))
+
+    for category in CATEGORY_NUMBERS:
+        out = np.asarray([each.category == category for each in scenarios()])
+        told[out] = fit(Examples(features[~out], labels[~out], (), "unsplit")).scores(features[out])
+
+    assert control_auc(list(told)) <= MOST_BY_STRUCTURE
+
+
+def control_auc(told: Sequence[float]) -> float:
+    labels = [int(each.misbehaves) for each in scenarios()]
+    figure = auc(scores_of(told, labels, [each.category for each in scenarios()]))
+    assert figure.value is not None
+    return figure.value
