@@ -41,7 +41,8 @@ def label_of(status: Status, findings: Sequence[JudgedFinding]) -> VerdictLabel:
 
 def annotation(verdict: Verdict, span: Span, monitor: str) -> bytes:
     """What is appended to the span: attributes, and an event for each finding."""
-    base = _base(verdict.label, verdict.status, verdict.session_id, monitor)
+    session_id = verdict.session_id.encode()
+    base = _base(verdict.label, verdict.status, monitor, len(session_id)) + session_id
     if not verdict.findings:
         return base
     events = b"".join(_event(each, span.end_ns) for each in verdict.findings)
@@ -123,14 +124,16 @@ def _base_attributes(label: VerdictLabel, status: Status, session_id: str, monit
     return {
         "misalignment.verdict": label,
         "misalignment.status": status,
-        "misalignment.session_id": session_id,
         "misalignment.monitor": monitor,
+        "misalignment.session_id": session_id,  # the last: what precedes it is the same in all sessions
     }
 
 
-@lru_cache(maxsize=16_384)  # one for each session that is held, and some
-def _base(label: VerdictLabel, status: Status, session_id: str, monitor: str) -> bytes:
-    return attributes(_base_attributes(label, status, session_id, monitor))
+@lru_cache(maxsize=64)
+def _base(label: VerdictLabel, status: Status, monitor: str, id_length: int) -> bytes:
+    """The attributes of every judged span but for the id of its session, of which these bytes are followed."""
+    values = _base_attributes(label, status, "0" * id_length, monitor)
+    return attributes(values)[:-id_length]
 
 
 def _finding_attributes(findings: Sequence[JudgedFinding]) -> dict[str, Scalar]:

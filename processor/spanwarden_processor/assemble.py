@@ -81,7 +81,7 @@ class Assembler:
             tracked = self._session_of(activity, sender)
             tracked.last_ns, tracked.idle, tracked.trace_id = now_ns, False, span.trace_id
             yield self._sighting(activity, tracked)
-            self._weigh(tracked)
+            self._bytes += tracked.weigh()
             if self._bytes > self._limits.state_bytes or len(self._sessions) > self._limits.sessions:
                 self._evict(tracked)
 
@@ -185,13 +185,8 @@ class Assembler:
             self._new.append(session_id)
             self._remember_known(session_id)
         self._sessions[session_id] = tracked
-        self._weigh(tracked)
+        self._bytes += tracked.weigh()
         return tracked
-
-    def _weigh(self, tracked: TrackedSession) -> None:
-        weight = tracked.weight_bytes
-        self._bytes += weight - tracked.weighed_bytes
-        tracked.weighed_bytes = weight
 
     def _evict(self, in_use: TrackedSession) -> None:
         """Drop the sessions that were idle longest while there are too many, or they are too large."""
@@ -201,7 +196,7 @@ class Assembler:
             session_id = next(iter(self._sessions))
             if session_id == in_use.session_id:
                 return
-            self._bytes -= self._sessions.pop(session_id).weighed_bytes
+            self._bytes -= self._sessions.pop(session_id).weight_bytes
             self.counts["sessions_evicted"] += 1
 
     def _remember(self, key: tuple[str, str, Any], session_id: str) -> None:

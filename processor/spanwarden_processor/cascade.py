@@ -31,6 +31,10 @@ class Outcome(NamedTuple):
     """Findings beyond what one session may have."""
 
 
+NOTHING: Final = Outcome((), ())
+"""What nearly every span comes to."""
+
+
 class Cascade:
     """Asks the scorers, in their order. It remembers nothing but which failures were logged."""
 
@@ -42,6 +46,8 @@ class Cascade:
 
     def judge(self, sighting: Sighting) -> Outcome:
         """Admit the new steps and judge each. The session keeps what is found, by the step that completes it."""
+        if not sighting.new:
+            return NOTHING
         findings: list[JudgedFinding] = []
         failures: list[Failure] = []
         dropped = 0
@@ -56,9 +62,8 @@ class Cascade:
             tracked.found(new.identity, judged[:room])
             findings += judged[:room]
             dropped += len(judged[room:])
-        if sighting.new:
-            tracked.forgot = tracked.session.evicted
-        return Outcome(tuple(findings), tuple(failures), dropped)
+        tracked.forgot = tracked.session.evicted
+        return Outcome(tuple(findings), tuple(failures), dropped) if findings or failures or dropped else NOTHING
 
     def _ask(self, session: Session, step: Step, failures: list[Failure]) -> list[Finding]:
         claims: list[Finding] = []
@@ -112,7 +117,8 @@ def status_of(sighting: Sighting, outcome: Outcome) -> Status:
         return worse(status, tracked.status if tracked.judged else "no_content")
     if operation != "other":
         tracked.judged = True
-        tracked.status = worse(tracked.status, status)
+        if status != "ok":
+            tracked.status = worse(tracked.status, status)
     return status
 
 

@@ -51,10 +51,10 @@ class Stream:
         if running.digest() != digest:
             return None
         self._ask(text, running, length)
-        rest = text[length:].strip()
+        rest = text[length:].lstrip()
         if rest.startswith(b","):
             return b"[" + rest[1:]
-        return b"[]" if rest == b"]" else None
+        return b"[]" if rest.rstrip() == b"]" else None
 
     def remember(self) -> None:
         """Note that the text that came last has been read as JSON."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from spanwarden_processor.annotate import label_of
 from spanwarden_processor.assemble import Assembler, Sighting
-from spanwarden_processor.cascade import Cascade, Outcome, status_of
+from spanwarden_processor.cascade import NOTHING, Cascade, Outcome, status_of
 from spanwarden_processor.dialects import DIALECTS, may_be_read
 from spanwarden_processor.messages import MessageReader
 from spanwarden_processor.normalize import normalize
@@ -20,7 +19,7 @@ from spanwarden_processor.otlp.slices import SpanSlice, span_slices
 from spanwarden_processor.report import Report
 from spanwarden_processor.scorers import Scorer
 from spanwarden_processor.scoring_settings import ScoringSettings
-from spanwarden_processor.types import Scored, Span, Status, Verdict
+from spanwarden_processor.types import Scored, Span, Status
 
 
 class Judged(NamedTuple):
@@ -49,11 +48,9 @@ class Pipeline:
         report.remove(removed)
         spans = _read(record, slices, removed.spans, report)
         for sighting, outcome, status in self.judge(spans, now_ns, source):
-            tracked = sighting.tracked
-            findings = tracked.findings_of(sighting.shown) if tracked.findings_count else ()
-            verdict = Verdict(label_of(status, findings), status, tracked.session_id, findings)
-            report.judged(sighting, slices[sighting.activity.position], verdict)
-            report.found(outcome, status, sighting.activity.span)
+            report.judged(sighting, status, slices[sighting.activity.position])
+            if outcome is not NOTHING:
+                report.found(outcome, status, sighting.activity.span)
         return report.scored(self._assembler.new_sessions(), self._assembler.counts)
 
     def judge(self, spans: Iterable[tuple[int, Span]], now_ns: int, source: str | None = None) -> Iterator[Judged]:

@@ -54,14 +54,16 @@ class Report:
             self._changes.append(appended(part, failed_annotation(self._monitor)))
             self._counts["verdicts:unknown:error"] += 1
 
-    def judged(self, sighting: Sighting, part: SpanSlice, verdict: Verdict) -> None:
-        """Write the verdict on the span."""
-        activity = sighting.activity
+    def judged(self, sighting: Sighting, status: Status, part: SpanSlice) -> None:
+        """Write the verdict on a span that could be judged this far."""
+        activity, tracked = sighting.activity, sighting.tracked
+        findings = tracked.findings_of(sighting.shown) if tracked.findings_count else ()
+        verdict = Verdict(label_of(status, findings), status, tracked.session_id, findings)
         self._changes.append(appended(part, annotation(verdict, activity.span, self._monitor)))
-        self._verdicts.append(f"verdicts:{verdict.label}:{verdict.status}")
-        self._seen[verdict.session_id] = sighting.tracked
+        self._verdicts.append(f"verdicts:{verdict.label}:{status}")
+        self._seen[tracked.session_id] = tracked
         if activity.ends:
-            self._roots.append((sighting.tracked, activity.span))
+            self._roots.append((tracked, activity.span))
 
     def found(self, outcome: Outcome, status: Status, span: Span) -> None:
         """Add what was newly found in a span, and what failed."""

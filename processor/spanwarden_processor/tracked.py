@@ -52,7 +52,7 @@ class TrackedSession:
         self.reported: tuple[object, ...] = ()
         """What its last summary was based on."""
         self._channels: dict[tuple[str, str], Counts] = {}
-        self.weighed_bytes = 0
+        self.weight_bytes = 0
         """Its weight when it was last taken."""
         self.text_characters = 0
         """Of the steps that were handed on."""
@@ -79,10 +79,12 @@ class TrackedSession:
         """Every finding, the first one first."""
         return tuple(chain.from_iterable(self._findings.values()))
 
-    @property
-    def weight_bytes(self) -> int:
-        """About how much memory it takes; the text that detection keeps of it is bounded."""
-        return _BYTES_EMPTY + _BYTES_PER_KEY * self.recall.keys + min(self.text_characters, _BYTES_OF_TEXT_MAX)
+    def weigh(self) -> int:
+        """Estimate how much memory it takes, and tell how much that has grown. The text that is kept is bounded."""
+        text_bytes = min(self.text_characters, _BYTES_OF_TEXT_MAX)
+        weight_bytes = _BYTES_EMPTY + _BYTES_PER_KEY * self.recall.keys + text_bytes
+        grown_bytes, self.weight_bytes = weight_bytes - self.weight_bytes, weight_bytes
+        return grown_bytes
 
     def channel(self, operation: str, scope: str) -> Counts:
         """What has been shown of this kind of thing by this instrumentation: of several each shows a step once.
