@@ -12,7 +12,7 @@ from spanwarden_processor.effects.flow import ENVIRONMENT
 from spanwarden_processor.effects.paths import host_of
 from spanwarden_processor.indexes import KnownSecret
 from spanwarden_processor.secret_forms import is_private_directory, is_private_file
-from spanwarden_processor.secrets import find_secrets, inflated, unbase64
+from spanwarden_processor.secrets import decodings, find_secrets
 from spanwarden_processor.session import Session
 from spanwarden_processor.types import Step
 
@@ -65,22 +65,10 @@ def views_of(text: str) -> Iterator[tuple[str, str]]:
         yield unquote(text), "URL-encoded"
     yield text[::-1], "reversed"
     for run in list(_RUN.finditer(text))[:_MAX_RUNS]:
-        yield from _decoded(run[0])
+        yield from ((decoded.decode("utf-8", "replace"), how) for decoded, how in decodings(run[0]))
     for run in list(_HEX_RUN.finditer(text))[:_MAX_RUNS]:
         digits = re.sub(r"[^0-9a-fA-F]", "", run[0].replace("\\x", ""))
         yield bytes.fromhex(digits[: len(digits) // 2 * 2]).decode("utf-8", "replace"), "hex-encoded"
-
-
-def _decoded(run: str) -> Iterator[tuple[str, str]]:
-    """What a run of base64 holds, and what a second one in it holds."""
-    decoded = unbase64(run)
-    plain = inflated(decoded)
-    text = plain.decode("utf-8", "replace")
-    if text:
-        yield text, "base64-encoded" if plain is decoded else "compressed and base64-encoded"
-    inner = _RUN.search(text)
-    if inner:
-        yield inflated(unbase64(inner[0])).decode("utf-8", "replace"), "base64-encoded twice"
 
 
 def _files(session: Session, effect: Effect) -> Iterator[Leak]:

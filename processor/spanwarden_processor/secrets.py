@@ -49,6 +49,7 @@ _WORDS: Final = re.compile(r"[A-Za-z]+(?:[._ /-][A-Za-z]+)*\Z")
 _VALUE: Final = re.compile(r"[^\s\"'`,;&<>|\\)\]}]{8,512}")
 _PRIVATE_KEY_END: Final = re.compile(r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 BASE64_RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{24,65536}={0,2}")
+_BASE32: Final = re.compile(r"[A-Z2-7]{16,}={0,6}")
 _PRIVATE_KEY_LIMIT: Final = 16_384
 
 
@@ -196,6 +197,20 @@ def unbase64(run: str) -> bytes:
         return b""
 
 
+def decodings(run: str) -> Iterator[tuple[bytes, str]]:
+    """What a run of encoded text may hold, and the encoding in words: base64 once or twice, compressed, base32."""
+    once = unbase64(run)
+    plain = inflated(once)
+    yield plain, "base64-encoded" if plain is once else "compressed and base64-encoded"
+    inner = BASE64_RUN.fullmatch(plain.decode("latin-1").strip())
+    if inner:
+        yield inflated(unbase64(inner[0])), "base64-encoded twice"
+    if _BASE32.fullmatch(run):
+        body = run.rstrip("=")
+        with suppress(binascii.Error):
+            yield base64.b32decode(body + "=" * (-len(body) % 8)), "base32-encoded"
+
+
 def inflated(data: bytes) -> bytes:
     """The beginning of what was compressed with gzip or zlib; other data as it is."""
     try:
@@ -228,9 +243,7 @@ def _readings(word: str) -> list[str]:
     readings = [word, word[::-1]]
     with suppress(ValueError):
         readings.append(bytes.fromhex(word[: len(word) // 2 * 2]).decode("latin-1"))
-    decoded = unbase64(word)
-    readings += [decoded.decode("latin-1"), inflated(decoded).decode("latin-1")]
-    return readings
+    return readings + [decoded.decode("latin-1") for decoded, _ in decodings(word)]
 
 
 def _without_overlaps(found: Collection[Secret] | Iterator[Secret]) -> list[Secret]:

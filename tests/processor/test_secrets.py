@@ -155,11 +155,13 @@ def test_repetitions_are_read_in_bounded_time(text: str) -> None:
     [
         lambda value: value.encode().hex(),
         lambda value: base64.b64encode(gzip.compress(value.encode())).decode(),
+        lambda value: base64.b64encode(base64.b64encode(value.encode())).decode(),
+        lambda value: base64.b32encode(value.encode()).decode(),
         lambda value: value[::-1],
         lambda value: value[:14],
         lambda value: value.encode().hex()[:40],
     ],
-    ids=["hex", "gzip", "backwards", "a piece", "a piece in hex"],
+    ids=["hex", "gzip", "base64 twice", "base32", "backwards", "a piece", "a piece in hex"],
 )
 def test_a_known_secret_is_not_shown_in_another_form(disguise: Callable[[str], str]) -> None:
     value = "Zq7vX2mN9pL4kR8tW3yB"

@@ -43,7 +43,7 @@ _DELETE_WORDS: Final = word_set(
 )
 _SEND_WORDS: Final = word_set(
     "send post share forward email mail message publish upload transfer invite notify tweet reply submit broadcast pay "
-    "wire push export chat sms comment"
+    "wire push export chat sms comment gist paste pastebin"
 )
 _WRITE_WORDS: Final = word_set(
     "write create edit update save insert append replace patch modify apply put set add overwrite"
