@@ -74,10 +74,10 @@ class Sink(grpc.GenericRpcHandler):  # type: ignore[misc]
 
 
 @contextmanager
-def running_sink(port: int = 0) -> Iterator[Sink]:
-    """A sink on a port of its own, stopped at the end."""
+def running_sink(port: int = 0, largest_bytes: int = -1) -> Iterator[Sink]:
+    """A sink on a port of its own, stopped at the end. It takes requests of any size unless told otherwise."""
     sink = Sink()
-    options = (("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0))
+    options = (("grpc.max_receive_message_length", largest_bytes), ("grpc.so_reuseport", 0))
     server = grpc.server(ThreadPoolExecutor(8), handlers=(sink,), options=options)
     sink.port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()

@@ -81,11 +81,12 @@ def _completion(message: dict[str, Any], finish_reason: str) -> dict[str, Any]:
 class Script:
     """How an answer is given, beside what it says.
 
-    `events` replaces the chunks of a streamed answer, `cut_before` drops the connection before that event, and an
-    event with a gate waits for it.
+    `events` replaces the chunks of a streamed answer, `body` what is sent altogether, byte for byte; `cut_before` drops
+    the connection before that event, and an event with a gate waits for it.
     """
 
     events: Sequence[dict[str, Any]] = ()
+    body: bytes = b""
     cut_before: int | None = None
     gates: Mapping[int, threading.Event] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -136,17 +137,20 @@ class _Handler(BaseHTTPRequestHandler):
         answer = dict(self.model.answer(request))
         status = answer.pop("_status", 200)
         script = answer.pop("_script", Script())
-        if request.get("stream") and status == 200:
+        if script.body:
+            kind = "text/event-stream" if request.get("stream") else "application/json"
+            self._send(status, script.body, script, kind)
+        elif request.get("stream") and status == 200:
             self._stream(script.events or _events(answer), script)
         else:
             self._send(status, json.dumps(answer).encode(), script)
 
-    def _send(self, status: int, body: bytes, script: Script) -> None:
+    def _send(self, status: int, body: bytes, script: Script, kind: str = "application/json") -> None:
         self.send_response(status)
         if script.compressed:
             body = gzip.compress(body)
             self.send_header("Content-Encoding", "gzip")
-        self._end_headers("application/json", str(len(body)), script)
+        self._end_headers(kind, str(len(body)), script)
         self.wfile.write(body)
 
     def _end_headers(self, kind: str, length: str | None, script: Script) -> None:

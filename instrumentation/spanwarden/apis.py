@@ -190,33 +190,23 @@ RESPONSES: Final = Api(
     gather=ResponseGathering,
     call_ids=_response_call_ids,
 )
-FETCH_RESPONSE: Final = Api(
+FETCH_RESPONSE: Final = RESPONSES._replace(
     operation="fetch_response",
-    api_type="responses",
     messages=_nothing,
     hear=_fetched_conversation,
     content=_no_content,
     read=_read_fetched,
-    gather=ResponseGathering,
-    call_ids=_response_call_ids,
 )
-TEXT_COMPLETION: Final = Api(
+TEXT_COMPLETION: Final = CHAT._replace(
     operation="text_completion",
     api_type=None,
     messages=_prompt,
-    hear=chat_conversation,
-    content=_chat_content,
     read=_read_completion,
-    gather=ChatGathering,
     call_ids=_no_call_ids,
 )
-EMBEDDINGS: Final = Api(
+EMBEDDINGS: Final = TEXT_COMPLETION._replace(
     operation="embeddings",
-    api_type=None,
     messages=_nothing,
-    hear=chat_conversation,
     content=_no_content,
     read=_read_embeddings,
-    gather=ChatGathering,
-    call_ids=_no_call_ids,
 )

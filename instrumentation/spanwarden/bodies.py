@@ -6,7 +6,7 @@ Covers raw and streaming responses in each of their ways to be read: parsed, as 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
@@ -14,46 +14,21 @@ import orjson
 
 from spanwarden.encode import fields_of
 from spanwarden.gathering import Gathering, Times
-from spanwarden.streams import Following
+from spanwarden.streams import Follower, Following, and_then, and_then_async
 
 BYTES_LIMIT: Final = 64 * 1024 * 1024
 """Bytes copied of one answer. A longer one is recorded without its content."""
 
 
-class _Copy:
-    """The bytes that passed, and the following that they end."""
-
-    def __init__(self, following: Following, response: Any) -> None:
-        self.following = following
-        self._response = response
-        self._blocks: list[bytes] = []
-        self._left = BYTES_LIMIT
-
-    def add(self, block: bytes) -> None:
-        """Keep a block."""
-        self.following.add(None)
-        self._left -= len(block)
-        if self._left >= 0:
-            self._blocks.append(block)
-
-    def content(self) -> bytes:
-        """The whole body, decompressed the way the response says."""
-        if self._left < 0:
-            return b""
-        raw = b"".join(self._blocks)
-        response = self._response
-        if not response.headers.get("content-encoding"):
-            return raw
-        return bytes(type(response)(response.status_code, headers=response.headers, content=raw).content)
-
-
 class BodyGathering:
-    """Stands for a gathering until the body has ended; then what it holds is read in one go."""
+    """Keeps the blocks of a body until it has ended; then what it holds is read in one go."""
 
-    def __init__(self, gather: Callable[[], Gathering]) -> None:
-        self.copy: _Copy | None = None
+    def __init__(self, response: Any, gather: Callable[[], Gathering], limit: int = BYTES_LIMIT) -> None:
         self.error_type: str | None = None
+        self._response = response
         self._gather = gather
+        self._blocks: list[bytes] = []
+        self._left = limit
         self._read: Gathering | None = None
         self._answer: Any = None
 
@@ -71,16 +46,28 @@ class BodyGathering:
     @property
     def cut(self) -> bool:
         """Whether something had to be left out."""
-        return self._read is not None and self._read.cut
+        return self._left < 0 or (self._read is not None and self._read.cut)
 
-    def add(self, chunk: Any) -> None:
-        """Nothing: the bytes are kept by the copy."""
+    def add(self, block: bytes) -> None:
+        """Keep a block."""
+        self._left -= len(block)
+        if self._left >= 0:
+            self._blocks.append(block)
+        else:
+            self._blocks.clear()
 
     def answer(self) -> Any:
         """The answer that the body holds; an empty one where there is none."""
-        if self._answer is None and self._read is None and self.copy is not None:
-            self.read(self.copy.content())
+        if self._answer is None and self._read is None:
+            self.read(self._content())
         return self._answer if self._answer is not None else self._read.answer() if self._read is not None else {}
+
+    def _content(self) -> bytes:
+        """The whole body, decompressed the way the response says."""
+        raw, response = b"".join(self._blocks), self._response
+        if not raw or not response.headers.get("content-encoding"):
+            return raw
+        return bytes(type(response)(response.status_code, headers=response.headers, content=raw).content)
 
     def read(self, body: bytes) -> None:
         """Read a body that has ended."""
@@ -105,14 +92,13 @@ class BodyGathering:
             gathering.add(event)
 
 
-def copy_body(response: Any, following: Following, gathering: BodyGathering, abandoned: Callable[..., None]) -> bool:
+def copy_body(response: Any, following: Following, abandoned: Callable[[Following], None]) -> bool:
     """Copy the body of an HTTP response as it is read; false where it cannot be."""
     inner = getattr(response, "stream", None)
     kinds = _copying_kinds(type(response).__module__.partition(".")[0])
     if inner is None or kinds is None:
         return False
-    gathering.copy = _Copy(following, response)
-    response.stream = kinds[not hasattr(inner, "__iter__")](inner, gathering.copy, abandoned)
+    response.stream = kinds[not hasattr(inner, "__iter__")](inner, following, abandoned)
     return True
 
 
@@ -124,69 +110,29 @@ def _copying_kinds(package: str) -> tuple[type, type] | None:
     async_base = getattr(module, "AsyncByteStream", None)
     if sync_base is None or async_base is None:
         return None
-    return type("CopiedBody", (_CopiedBody, sync_base), {}), type("AsyncCopiedBody", (_AsyncCopiedBody, async_base), {})
+    return type("CopiedBody", (_CopiedBody, sync_base), {}), type("AsyncCopiedBody", (_CopiedBody, async_base), {})
 
 
-class _Copied:
-    def __init__(self, inner: Any, copy: _Copy, abandoned: Callable[[Following], None]) -> None:
+class _CopiedBody:
+    """A body, sync or async, whose blocks are followed."""
+
+    def __init__(self, inner: Any, following: Following, abandoned: Callable[[Following], None]) -> None:
         self._inner = inner
-        self._copy = copy
+        self._following = following
         self._abandoned = abandoned
+        if hasattr(inner, "close"):
+            self.close = and_then(inner.close, following.closed)
+        if hasattr(inner, "aclose"):
+            self.aclose = and_then_async(inner.aclose, following.closed)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
+    def __iter__(self) -> Follower:
+        return Follower(iter(self._inner), self._following, self._abandoned)
+
+    def __aiter__(self) -> Follower:
+        return Follower(aiter(self._inner), self._following, self._abandoned)
+
     def __del__(self) -> None:
-        self._abandoned(self._copy.following)
-
-
-class _CopiedBody(_Copied):
-    def __iter__(self) -> Iterator[bytes]:
-        following = self._copy.following
-        following.reading = True
-        try:
-            for block in self._inner:
-                following.reading = False
-                self._copy.add(block)
-                yield block
-                following.reading = True
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            following.finish(error)
-            raise
-        finally:
-            following.reading = False
-        following.finish()
-
-    def close(self) -> None:
-        try:
-            self._inner.close()
-        finally:
-            self._copy.following.closed()
-
-
-class _AsyncCopiedBody(_Copied):
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        following = self._copy.following
-        following.reading = True
-        try:
-            async for block in self._inner:
-                following.reading = False
-                self._copy.add(block)
-                yield block
-                following.reading = True
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            following.finish(error)
-            raise
-        finally:
-            following.reading = False
-        following.finish()
-
-    async def aclose(self) -> None:
-        try:
-            await self._inner.aclose()
-        finally:
-            self._copy.following.closed()
+        self._abandoned(self._following)

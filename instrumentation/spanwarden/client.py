@@ -152,13 +152,13 @@ class _Recording:
     @guarded
     def _follow_raw(self, call: Call, http: Any) -> bool:
         """A raw response: read already, or copied while the program reads it."""
-        body = BodyGathering(self._api.gather)
+        body = BodyGathering(http, self._api.gather)
         following = Following(body, lambda ending: self._end_stream(call, ending), self.counts)
         streams = self._calls.streams
         if http.is_stream_consumed:
             body.read(http.content)
             following.finish()
-        elif copy_body(http, following, body, streams.abandoned):
+        elif copy_body(http, following, streams.abandoned):
             streams.keep(following)
         else:
             following.finish(broken_off=True)

@@ -12,8 +12,9 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 
 from spanwarden.gathering import Gathering
 from spanwarden.guard import Counts
@@ -76,9 +77,33 @@ class Following:
         if not self.reading:
             self.finish(broken_off=True)
 
+    def __enter__(self) -> None:
+        self.reading = True
 
-class Follower(Iterator[Any]):
-    """Stands for the iterator inside of a stream."""
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        """Reading a chunk ended: with the chunk, with the end of the stream, or with an error."""
+        self.reading = False
+        if error is None or _is_read_elsewhere(error):
+            return
+        if isinstance(error, StopIteration | StopAsyncIteration):
+            self.finish()
+        elif isinstance(error, GeneratorExit):
+            self.finish(broken_off=True)
+        else:
+            self.finish(error)
+
+
+def _is_read_elsewhere(error: BaseException) -> bool:
+    """Whether Python refused to read because another thread or task is reading just now: the stream goes on there."""
+    return isinstance(error, ValueError | RuntimeError) and str(error).endswith(
+        ("already executing", "already running")
+    )
+
+
+class Follower:
+    """Stands for an iterator, sync or async, inside of a stream or of the body of a response."""
 
     def __init__(self, inner: Any, following: Following, abandoned: Callable[[Following], None]) -> None:
         self._inner = inner
@@ -87,55 +112,23 @@ class Follower(Iterator[Any]):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __aiter__(self) -> Self:
+        return self
 
     def __next__(self) -> Any:
-        following = self._following
-        following.reading = True
-        try:
+        with self._following:
             chunk = self._inner.__next__()
-        except StopIteration:
-            following.finish()
-            raise
-        except BaseException as error:
-            following.finish(error)
-            raise
-        finally:
-            following.reading = False
-        following.add(chunk)
+        self._following.add(chunk)
         return chunk
 
-    def __del__(self) -> None:
-        self._abandoned(self._following)
-
-
-class AsyncFollower(AsyncIterator[Any]):
-    """Stands for the iterator inside of an asynchronous stream."""
-
-    def __init__(self, inner: Any, following: Following, abandoned: Callable[[Following], None]) -> None:
-        self._inner = inner
-        self._following = following
-        self._abandoned = abandoned
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
     async def __anext__(self) -> Any:
-        following = self._following
-        following.reading = True
-        try:
+        with self._following:
             chunk = await self._inner.__anext__()
-        except StopAsyncIteration:
-            following.finish()
-            raise
-        except GeneratorExit:
-            following.finish(broken_off=True)
-            raise
-        except BaseException as error:
-            following.finish(error)
-            raise
-        finally:
-            following.reading = False
-        following.add(chunk)
+        self._following.add(chunk)
         return chunk
 
     def __del__(self) -> None:
@@ -162,9 +155,7 @@ class OpenStreams:
 
     def follow(self, stream: Any, following: Following) -> None:
         """Take the place of the iterator in a stream of the client."""
-        inner = stream._iterator
-        asynchronous = hasattr(inner, "__anext__")
-        stream._iterator = (AsyncFollower if asynchronous else Follower)(inner, following, self.abandoned)
+        stream._iterator = Follower(stream._iterator, following, self.abandoned)
         response = getattr(stream, "response", None)
         watch_closing(getattr(response, "stream", None), following.closed)
         self.keep(following)
@@ -205,22 +196,32 @@ class OpenStreams:
 
 def watch_closing(body: Any, closed: Callable[[], None]) -> None:
     """Call `closed` after the body of a response was closed, sync or async. Bodies are never pickled or compared."""
-    close, close_async = getattr(body, "close", None), getattr(body, "aclose", None)
-
-    def close_body() -> None:
-        try:
-            close()  # type: ignore[misc]  # it is set where this is
-        finally:
-            closed()
-
-    async def close_body_async() -> None:
-        try:
-            await close_async()  # type: ignore[misc]  # it is set where this is
-        finally:
-            closed()
-
     with contextlib.suppress(AttributeError):  # a transport's own body may take no attributes: collection ends it
-        if close is not None:
-            body.close = close_body
-        if close_async is not None:
-            body.aclose = close_body_async
+        if hasattr(body, "close"):
+            body.close = and_then(body.close, closed)
+        if hasattr(body, "aclose"):
+            body.aclose = and_then_async(body.aclose, closed)
+
+
+def and_then(close: Callable[[], None], closed: Callable[[], None]) -> Callable[[], None]:
+    """A function that closes and tells so, whether closing worked or not."""
+
+    def close_and_tell() -> None:
+        try:
+            close()
+        finally:
+            closed()
+
+    return close_and_tell
+
+
+def and_then_async(close: Callable[[], Awaitable[None]], closed: Callable[[], None]) -> Callable[[], Awaitable[None]]:
+    """The same for a body that is closed asynchronously."""
+
+    async def close_and_tell() -> None:
+        try:
+            await close()
+        finally:
+            closed()
+
+    return close_and_tell

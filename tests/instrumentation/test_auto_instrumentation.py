@@ -14,6 +14,9 @@ from instrumentation.record_loop import RECORDING, record
 from otlp_sink import running_sink
 from scripted_model import asked, said, scripted_model
 
+DEFAULT_OF_GRPC = 4 * 1024 * 1024
+"""Bytes of a message that a gRPC server accepts unless it is told otherwise, the Collector and Jaeger too."""
+
 
 def _spans(requests: Iterable[bytes]) -> list[tuple[str, int, list[str]]]:
     """Name, kind and attribute keys of every span."""
@@ -87,3 +90,25 @@ def test_a_forked_child_ends_only_its_own_runs(tmp_path: Path) -> None:
 
     names = [span[0] for span in _spans(sink.requests)]
     assert sorted(names) == ["chat gpt-5", "chat gpt-5", "chat gpt-5", "execute_tool bash", "invoke_agent"]
+
+
+def test_a_stream_that_is_open_at_exit_is_sent_once_with_what_came(tmp_path: Path) -> None:
+    with scripted_model(said("Once upon a time.")) as model, running_sink() as sink:
+        environment = exporting_to(sink.url, model.url)
+        done = run_program("leaves_stream_open.py", directory=tmp_path, environment=environment)
+
+    assert (done.stdout, done.stderr) == ("Once ", "")
+    (span,) = sink.spans()
+    texts = {attribute.key: attribute.value.string_value for attribute in span.attributes}
+    assert json.loads(texts["gen_ai.output.messages"])[0]["parts"] == [{"type": "text", "content": "Once "}]
+
+
+def test_a_session_of_200_calls_passes_a_real_receiver_with_its_default_limit(tmp_path: Path) -> None:
+    answers = [said("yes") for _ in range(200)]
+    with scripted_model(*answers) as model, running_sink(largest_bytes=DEFAULT_OF_GRPC) as sink:
+        environment = exporting_to(sink.url, model.url)
+        done = run_program("long_session.py", "200", directory=tmp_path, environment=environment)
+
+    assert int(done.stdout) > 200_000
+    assert done.stderr == ""
+    assert len({span.span_id for span in sink.spans()}) == sink.arrived_spans == 200

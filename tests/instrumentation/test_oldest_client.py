@@ -13,6 +13,7 @@ OLDEST = "1.66"
 HERE = Path(__file__).parent
 TESTS = (
     "test_client_behaviour.py",
+    "test_hard_input.py",
     "test_reasoning.py",
     "test_responses.py",
     "test_rest_of_the_client.py",

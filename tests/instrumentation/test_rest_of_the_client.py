@@ -7,10 +7,11 @@ from typing import Any
 
 import openai
 import pytest
+from pydantic import BaseModel
 
 import spanwarden
 from instrumentation.instrumented import Instrumented
-from instrumentation.loops import async_client, client, conversation
+from instrumentation.loops import async_client, client, conversation, helpers
 from instrumentation.seen import attribute, content
 from scripted_model import refusal, said, scripted, scripted_model
 from scripted_responses import message, response
@@ -79,15 +80,38 @@ def test_streamed_legacy_completions_are_recorded(instrumented: Instrumented) ->
     assert attribute(span, "gen_ai.response.finish_reasons") == ("stop",)
 
 
+class Word(BaseModel):
+    word: str
+
+
+def _azure(url: str) -> openai.AzureOpenAI:
+    return openai.AzureOpenAI(
+        azure_endpoint=url.removesuffix("/v1"), api_key="none", api_version="2026-01-01", max_retries=0
+    )
+
+
 def test_the_azure_client_is_recorded_as_azure(instrumented: Instrumented) -> None:
     with scripted_model(said("Hello."), response(message("Hello."))) as model:
-        azure = openai.AzureOpenAI(
-            azure_endpoint=model.url.removesuffix("/v1"), api_key="none", api_version="2026-01-01", max_retries=0
-        )
+        azure = _azure(model.url)
         azure.chat.completions.create(model="deployed", messages=conversation("Hello?"))
         azure.responses.create(model="deployed", input="Hello?")
 
     assert instrumented.seen().values("gen_ai.provider.name") == ["azure.ai.openai"] * 2
+
+
+def test_answers_that_the_azure_client_parses_and_streams_are_recorded_as_azure(instrumented: Instrumented) -> None:
+    with scripted_model(said('{"word": "yes"}'), said("Hello there."), response(message('{"word": "yes"}'))) as model:
+        azure = _azure(model.url)
+        parsed = helpers(azure).parse(model="deployed", messages=conversation("Hello?"), response_format=Word)
+        with helpers(azure).stream(model="deployed", messages=conversation("Hello?")) as stream:
+            streamed = stream.get_final_completion().choices[0].message.content
+        azure.responses.parse(model="deployed", input="Hello?", text_format=Word)
+
+    assert (parsed.choices[0].message.parsed, streamed) == (Word(word="yes"), "Hello there.")
+    spans = instrumented.seen()
+    assert spans.values("gen_ai.provider.name") == ["azure.ai.openai"] * 3
+    said_texts = [content(span, "gen_ai.output.messages")[0]["parts"][0]["content"] for span in spans]
+    assert said_texts == ['{"word": "yes"}', "Hello there.", '{"word": "yes"}']
 
 
 def _chat(user: openai.OpenAI) -> Any:
