@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
 INSTALLED := $(VENV)/.installed
+PEERS := $(VENV)/bench
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench eval backends lock clean
@@ -31,8 +32,12 @@ check: $(INSTALLED) ## ruff, mypy --strict, import contracts
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
-bench: $(INSTALLED) ## measure, beside baselines, in one run
-	@$(BIN)/python -m tests.bench
+$(PEERS)/.installed: $(INSTALLED) requirements-bench.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target $(PEERS) -r requirements-bench.lock
+	@touch $@
+
+bench: $(PEERS)/.installed ## measure, beside baselines, in one run
+	@PYTHONPATH=$(PEERS) $(BIN)/python -m tests.bench $(BENCHFLAGS)
 
 eval: $(INSTALLED) ## measure the detectors on the development rows in DATA (default ../shared/data)
 	@$(BIN)/spanwarden eval $(EVALFLAGS) $(sort $(wildcard $(DATA)/*.dev.jsonl.gz) $(wildcard $(DATA)/*.diagnostic.jsonl.gz))
@@ -40,8 +45,9 @@ eval: $(INSTALLED) ## measure the detectors on the development rows in DATA (def
 backends: ## build a real Jaeger and Collector (needs Go) into a cache outside the repository
 	@sh tests/backends/build.sh
 
-lock: ## renew requirements.lock (needs uv)
+lock: ## renew requirements.lock and requirements-bench.lock (needs uv)
 	@uv pip compile pyproject.toml --universal --python-version 3.11 --extra processor --extra instruments --group dev --generate-hashes --no-header --quiet --output-file requirements.lock
+	@uv pip compile --group pyproject.toml:bench --no-deps --universal --python-version 3.11 --generate-hashes --no-header --quiet --output-file requirements-bench.lock
 
 clean:
 	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache

@@ -19,12 +19,19 @@ def main() -> None:
     through = pipeline.table(pipeline.run(rounds, requests))
     borne = rates.run(seconds)
     calls = instrumentation.measure()
+    retained = instrumentation.retained_bytes()
     if arguments.json:
-        rows = {"pipeline": through, "rates": borne, "instrumentation": [row._asdict() for row in calls]}
+        rows = {
+            "pipeline": through,
+            "rates": borne,
+            "instrumentation": [row._asdict() for row in calls],
+            "shares_of_official": instrumentation.shares_of_official(calls),
+            "retained_bytes_a_call": round(retained, 1),
+        }
         sys.stdout.write(json.dumps(rows) + "\n")
     else:
-        added = "\n".join(f"{row.variant:38} {row.added_us:8.2f} us added to a call" for row in calls)
-        tables = (pipeline.as_text(through, rounds), rates.as_text(borne), added)
+        kept = f"{retained:.1f} bytes retained a call, over {instrumentation.RETAINED_CALLS} calls"
+        tables = (pipeline.as_text(through, rounds), rates.as_text(borne), instrumentation.as_text(calls), kept)
         sys.stdout.write("\n\n".join(tables) + "\n")
 
 

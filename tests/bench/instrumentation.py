@@ -3,8 +3,7 @@
 A chat call brings 2.3 kB of messages, 0.65 kB of tools and the results of two tools, and is answered by 1 kB with
 reasoning and two tool calls: four spans, with full content 7 kB of attributes. The variants take turns within one
 run, and time is CPU time, so that a busy machine changes little. OpenTelemetry's own package for the same client is
-measured beside ours where it is installed (opentelemetry-instrumentation-genai-openai; in an environment of its own,
-because it would trace the tests too).
+measured beside ours: `make bench` installs it into a directory of its own, because it would trace the tests too.
 """
 
 from __future__ import annotations
@@ -30,7 +29,15 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
-from tests.bench.model_calls import Case, chat_case, client_of, history_case, responses_case, streamed_case
+from tests.bench.model_calls import (
+    Case,
+    EndlessLoop,
+    chat_case,
+    client_of,
+    history_case,
+    responses_case,
+    streamed_case,
+)
 
 from spanwarden import client, names
 from spanwarden.content import VARIABLE, ContentMode, Place
@@ -42,6 +49,8 @@ FLOOR_CHUNK_US = 5.0
 OFFICIAL = "opentelemetry.instrumentation.genai.openai"
 HISTORIES = (1, 10, 200)
 RETAINED_CALLS = 20_000
+_OURS_ROW = ": recorded, full content"
+_OFFICIAL_ROW = ": OpenTelemetry's package, content"
 
 Create = Callable[..., Any]
 
@@ -125,9 +134,10 @@ def _sdk_alone(case: Case) -> Create:
     """`create` that only makes the spans that ours makes, with the same attributes and nothing else."""
     recorded = InMemorySpanExporter()
     create, _ = _ours(case, ALWAYS_ON, "span", SimpleSpanProcessor(recorded))
-    for _call in range(2):
-        create(**case.request)
-    spans = [(span.name, span.kind, dict(span.attributes or {})) for span in recorded.get_finished_spans()[-4:]]
+    create(**case.request)
+    recorded.clear()  # the first call makes the run, whose span stays open, and has no tool results to take in
+    create(**case.request)
+    spans = [(span.name, span.kind, dict(span.attributes or {})) for span in recorded.get_finished_spans()]
     provider = TracerProvider(sampler=ALWAYS_ON, shutdown_on_exit=False)
     provider.add_span_processor(_CallsOnly())
     tracer = provider.get_tracer(names.SCOPE)
@@ -222,15 +232,18 @@ def _rows(case: str, medians: dict[str, float], bounds: dict[str, float | None])
 
 
 def retained_bytes(calls: int = RETAINED_CALLS) -> float:
-    """Bytes that a call leaves behind, once the tables that are bounded are full: over as many calls again."""
-    case = chat_case()
-    create, _ = _ours(case, ALWAYS_ON, "span", _CallsOnly())
+    """Bytes that a call leaves behind, once the tables that are bounded are full: over as many calls again.
+
+    No call id comes twice, but in the request that brings its result.
+    """
+    loop = EndlessLoop()
+    create, _ = _ours(loop.case, ALWAYS_ON, "span", _CallsOnly())
     tracemalloc.start()
     try:
         sizes = []
         for _ in range(2):
             for _call in range(calls):
-                create(**case.request)
+                create(**loop.next())
             gc.collect()
             sizes.append(tracemalloc.get_traced_memory()[0])
     finally:
@@ -244,9 +257,18 @@ def as_text(rows: list[Row]) -> str:
     for row in rows:
         bound = "" if row.bound_us is None else f"{row.bound_us:.0f}"
         lines.append(f"{row.variant:52} {row.call_us:10.2f} {row.added_us:8.2f} {bound:>8}")
-    if not any("OpenTelemetry" in row.variant for row in rows):
-        lines.append("OpenTelemetry's own package is not installed here, and was not measured")
+    shares = shares_of_official(rows)
+    lines += [f"{case}: {share:.2f} of what OpenTelemetry's package adds" for case, share in shares.items()]
+    if not shares:
+        lines.append("OpenTelemetry's own package was not measured: `make bench` installs it for the occasion")
     return "\n".join(lines)
+
+
+def shares_of_official(rows: list[Row]) -> dict[str, float]:
+    """What ours adds with full content, as a part of what OpenTelemetry's package adds, by case. The floor is half."""
+    added = {row.variant: row.added_us for row in rows}
+    cases = [variant.removesuffix(_OFFICIAL_ROW) for variant in added if variant.endswith(_OFFICIAL_ROW)]
+    return {case: round(added[case + _OURS_ROW] / added[case + _OFFICIAL_ROW], 2) for case in cases}
 
 
 def main() -> None:

@@ -59,6 +59,32 @@ def chat_case() -> Case:
     return Case("chat", Completions, AsyncCompletions, request, lambda: answer)
 
 
+class EndlessLoop:
+    """An agent that never ends, and takes every call id once: each request brings the results of the answer before."""
+
+    def __init__(self) -> None:
+        self.case = chat_case()._replace(answer=self._answer)
+        self._asked: list[dict[str, Any]] = []
+        self._number = 0
+
+    def next(self) -> dict[str, Any]:
+        """The next request."""
+        results = zip(self._asked, _RESULTS, strict=False)
+        return {
+            **self.case.request,
+            "messages": [
+                {"role": "user", "content": f"{_TASK} {self._number}"},
+                {"role": "assistant", "content": None, "tool_calls": self._asked},
+                *({"role": "tool", "tool_call_id": call["id"], "content": text} for call, text in results),
+            ],
+        }
+
+    def _answer(self) -> ChatCompletion:
+        self._asked = _tool_calls(self._number)
+        self._number += len(self._asked)
+        return _completion(self._asked)
+
+
 def history_case(messages: int) -> Case:
     """A chat call that repeats this many messages of 1 kB and adds one."""
     texts = [f"{number} {'a word or two ' * 70}" for number in range(messages)]
@@ -124,15 +150,15 @@ def responses_case() -> Case:
     return Case("responses", Responses, AsyncResponses, request, answer_anew)
 
 
-def _tool_calls() -> list[dict[str, Any]]:
+def _tool_calls(first: int = 0) -> list[dict[str, Any]]:
     return [
-        {"id": f"call_{n + 1}", "type": "function", "function": {"name": "bash", "arguments": written}}
+        {"id": f"call_{first + n + 1}", "type": "function", "function": {"name": "bash", "arguments": written}}
         for n, written in enumerate(_ARGUMENTS)
     ]
 
 
-def _completion() -> ChatCompletion:
-    message = {"role": "assistant", "content": None, "reasoning_content": _REASONING, "tool_calls": _tool_calls()}
+def _completion(calls: list[dict[str, Any]] | None = None) -> ChatCompletion:
+    message = {"role": "assistant", "reasoning_content": _REASONING, "tool_calls": calls or _tool_calls()}
     return ChatCompletion.model_validate(
         {
             "id": "chatcmpl-1",
