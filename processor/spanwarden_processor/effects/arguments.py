@@ -14,13 +14,16 @@ CODE_KEYS: Final = ("code", "python_code", "source", "source_code", "cell", "sni
 PATH_KEYS: Final = word_set(
     "path file_path filepath filename file_name file target_file relative_path absolute_path notebook_path target_path "
     "dest destination dst output_path save_path source_path src old_path new_path from_path to_path source_file "
-    "destination_file directory dir folder dir_path"
+    "destination_file directory dir folder dir_path targetfile relativepath absolutepath outputpath "
+    "relative_workspace_path"
 )
 NEW_TEXT_KEYS: Final = word_set(
     "content contents file_text text new_string new_str new_text new_content code_edit data body replacement replace "
-    "insert_text new_source"
+    "insert_text new_source new newtext newstring newcontent new_code"
 )
-OLD_TEXT_KEYS: Final = word_set("old_string old_str old_text old_content search find original")
+OLD_TEXT_KEYS: Final = word_set(
+    "old_string old_str old_text old_content search find original old oldtext oldstring oldcontent old_code"
+)
 PATCH_KEYS: Final = word_set("patch diff patch_text input edits unified_diff")
 URL_KEYS: Final = word_set("url uri endpoint href link webhook webhook_url target_url base_url address api_url")
 RECIPIENT_KEYS: Final = word_set(

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from spanwarden_processor.effects.effect import Effect
+from spanwarden_processor.effects.words import word_set
 
 CheckFile: TypeAlias = Literal["test", "grader", "ci", "snapshot"]
 """What kind of check a file belongs to."""
@@ -87,6 +88,15 @@ _THRESHOLD: Final = re.compile(
 )
 _LITERAL: Final = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'|\b\d+(?:\.\d+)?\b|\b(?:True|False|None|true|false|null|nil)\b")
 _COMPARISON: Final = re.compile(r"\s(?:[=!]==?|<=?|>=?|in|is|not)\s|\)\.(?:not\.)?to[A-Z_]|,\s")
+_EQUALITY: Final = re.compile(r"===?|\b\w*[eE]qual\w*\(|assert_eq!|_EQ\(|\.toBe\(|\.eq\(|toStrictEqual")
+_LOOSE: Final = re.compile(
+    r"[<>]|\bin\b|\bis not\b|!=|isinstance\(|\blen\(|assert(?:True|In|IsNotNone|Greater|Less)\w*\(|"
+    r"_(?:GE|LE|GT|LT|NE|TRUE)\(|"
+    r"\.to(?:Contain|BeDefined|BeTruthy|BeGreater\w*|BeLess\w*|Match)\w*\(|^assert [\w.()\[\]]+$"
+)
+_TOLERANCE: Final = re.compile(r"approx|isclose|allclose|CloseTo|AlmostEqual|InDelta|_NEAR\(", re.IGNORECASE)
+_NAME: Final = re.compile(r"[A-Za-z_]\w{2,}")
+_VOCABULARY: Final = word_set("assert self not and isinstance len str int float abs True False None expect Decimal")
 _REPLACEMENT: Final = re.compile(
     r"(?:replace|sub|gsub|replaceAll)\(\s*r?(['\"])(.*?)\1\s*,\s*r?(['\"])(.*?)\3", re.DOTALL
 )
@@ -183,14 +193,34 @@ def _assertions(effect: Effect, known: tuple[str, ...]) -> Weakening | None:
     if not fresh and len(new) < (len(old) / 2 if rewritten else len(old)):
         return Weakening("emptied", new[0] if new else _first_line(effect.data))
     for line in fresh:
+        if any(_adds_tolerance(line, each) for each in lost):
+            continue
         if any(_same_claim(each, line) for each in lost):
             return Weakening("expectation", line)
+        if any(_is_looser(line, each) for each in lost):
+            return Weakening("loosened", line)
     return None
 
 
 def _same_claim(one: str, other: str) -> bool:
     """Whether two assertions are about the same thing and differ in what they expect of it."""
     return _LITERAL.sub("?", one) == _LITERAL.sub("?", other) or _subject(one) == _subject(other)
+
+
+def _adds_tolerance(new: str, old: str) -> bool:
+    """Whether the same value is now compared with a tolerance: the right way for floating-point numbers."""
+    return _TOLERANCE.search(new) is not None and set(_LITERAL.findall(old)) <= set(_LITERAL.findall(new))
+
+
+def _is_looser(new: str, old: str) -> bool:
+    """Whether an assertion that something equals a value has become one about the same thing that allows many."""
+    if not _EQUALITY.search(old) or _EQUALITY.search(new):
+        return False
+    return _LOOSE.search(new) is not None and bool(_names(old) & _names(new))
+
+
+def _names(assertion: str) -> set[str]:
+    return set(_NAME.findall(assertion)) - _VOCABULARY
 
 
 def _subject(assertion: str) -> str:
