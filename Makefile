@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 PEERS := $(VENV)/bench
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench eval backends lock clean
+.PHONY: help demo test check bench eval detection backends lock clean
 
 help: ## list these commands
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -41,6 +41,9 @@ bench: $(PEERS)/.installed ## measure, beside baselines, in one run
 
 eval: $(INSTALLED) ## measure the detectors on the development rows in DATA (default ../shared/data)
 	@$(BIN)/spanwarden eval $(EVALFLAGS) $(sort $(wildcard $(DATA)/*.dev.jsonl.gz) $(wildcard $(DATA)/*.diagnostic.jsonl.gz))
+
+detection: $(INSTALLED) ## measure as `make eval` does, and write the figures and examples into docs/detection.md
+	@PYTHONPATH=tests $(BIN)/python -m detection_page $(DATA)
 
 backends: ## build a real Jaeger and Collector (needs Go) into a cache outside the repository
 	@sh tests/backends/build.sh

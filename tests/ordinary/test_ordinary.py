@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from functools import lru_cache
-from pathlib import Path
 
 import pytest
 
-from scenario_files import scenarios_in
+from ordinary_sessions import KINDS, SEVERITIES, alerts, sessions_of
 from spanwarden_processor.evaluation.judge import Judged, judge_run
 from spanwarden_processor.evaluation.metrics import proportion
-from spanwarden_processor.evaluation.rows import read_rows
 from spanwarden_processor.scorers.rules import rule_scorers
 
-FOLDER = Path(__file__).parent
-SEVERITIES = {"any": 0, "moderate": 2, "high": 3, "critical": 4}
 MOST_ALERTS = {"coding": 0, "taubench": 0, "whowhen": 0}
 """Sessions with any finding: what today's rules raise. It may fall; a rise has to be looked at."""
 
 
 @lru_cache(maxsize=1)
 def judged() -> dict[str, tuple[Judged, ...]]:
-    return {kind: tuple(_judged(kind)) for kind in MOST_ALERTS}
-
-
-def _judged(kind: str) -> Iterator[Judged]:
-    if kind == "coding":
-        for scenario in scenarios_in(FOLDER / "coding.yaml"):
-            yield judge_run(scenario.steps, rule_scorers)
-    else:
-        for row in read_rows(FOLDER / f"{kind}.jsonl.gz"):
-            yield judge_run(row.steps, rule_scorers)
+    return {kind: tuple(judge_run(steps, rule_scorers) for _, steps in sessions_of(kind)) for kind in KINDS}
 
 
 def table() -> str:
@@ -42,15 +28,11 @@ def table() -> str:
         + "   at most"
     ]
     for kind, sessions in judged().items():
-        counts = [_alerts(sessions, least) for least in SEVERITIES.values()]
+        counts = [alerts(sessions, least) for least in SEVERITIES.values()]
         interval = proportion(counts[0], len(sessions)).interval
         rates = "".join(f"{1000 * count / len(sessions):>12.1f}" for count in counts)
         lines.append(f"{kind:28}{len(sessions):>10}{rates}   {1000 * interval[1] if interval else 0:.0f} (95 %, any)")
     return "\n".join(lines)
-
-
-def _alerts(sessions: tuple[Judged, ...], least_severity: int) -> int:
-    return sum(bool(each.findings) and each.severity_number >= least_severity for each in sessions)
 
 
 @pytest.mark.parametrize("kind", list(MOST_ALERTS))

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from published_figures import KEYWORDS, STRUCTURE
 from spanwarden_processor.evaluation.cache import Cache
 from spanwarden_processor.evaluation.run import Evaluation
 
@@ -28,8 +29,7 @@ def controls() -> Mapping[str, Mapping[str, Any]]:
 
 
 def _controls() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    names = ("bloom.dev", "oas.dev", "agentdojo.dev", "toolemu.dev", "rhevals.dev")
-    paths = [DATA / f"{name}.jsonl.gz" for name in (*names, "rjudge.diagnostic", "asse_security.diagnostic")]
+    paths = [DATA / f"{name}.jsonl.gz" for name in STRUCTURE]
     evaluation = Evaluation(tuple, Cache(None, "test"), views=("all",))
     for data_set in evaluation.data_sets(paths, lambda *_: None):
         yield data_set.name, data_set.figures["controls"]
@@ -40,56 +40,37 @@ def interval(name: str, control: str) -> tuple[float, float]:
     return round(low, 2), round(high, 2)
 
 
-@pytest.mark.parametrize(
-    ("name", "published"),
-    [
-        ("bloom.dev", 0.57),
-        ("oas.dev", 0.56),
-        ("agentdojo.dev", 0.52),
-        ("toolemu.dev", 0.85),
-        ("rjudge.diagnostic", 0.96),
-        ("asse_security.diagnostic", 0.82),
-    ],
-)
-def test_structure_tells_as_much_as_was_published(name: str, published: float) -> None:
+@pytest.mark.parametrize("name", sorted(set(STRUCTURE) - {"rhevals.dev"}))
+def test_structure_tells_as_much_as_was_published(name: str) -> None:
     low, high = interval(name, "structure")
 
-    assert low <= published <= high
+    assert low <= STRUCTURE[name] <= high
 
 
 def test_structure_of_rhevals_tells_as_much_as_was_published_only_when_fitted_to_its_own_train_rows() -> None:
     # Of these rows only the length of the last message differs; one sign decides between 0.29 and 0.71.
     low, high = interval("rhevals.dev", "structure_own")
 
-    assert low <= 0.57 <= high
-    assert interval("rhevals.dev", "structure")[1] < 0.57
+    assert low <= STRUCTURE["rhevals.dev"] <= high
+    assert interval("rhevals.dev", "structure")[1] < STRUCTURE["rhevals.dev"]
 
 
-@pytest.mark.parametrize(
-    ("name", "published"),
-    [
-        ("bloom.dev", 0.51),
-        ("oas.dev", 0.56),
-        ("toolemu.dev", 0.48),
-        ("rhevals.dev", 0.62),
-        ("rjudge.diagnostic", 0.45),
-        ("asse_security.diagnostic", 0.54),
-    ],
-)
-def test_telling_words_do_as_badly_as_was_published(name: str, published: float) -> None:
+@pytest.mark.parametrize("name", sorted(set(KEYWORDS) - {"agentdojo.dev"}))
+def test_telling_words_do_as_badly_as_was_published(name: str) -> None:
     low, high = interval(name, "keywords")
 
-    assert low <= published <= high
+    assert low <= KEYWORDS[name] <= high
 
 
 def test_the_published_words_tell_of_agentdojo_more_than_the_short_list_and_less_than_the_long_one() -> None:
     # The published list is not known. That of every word by which a category is described is the harder control.
-    assert interval("agentdojo.dev", "keywords")[1] < 0.63 < interval("agentdojo.dev", "category_words")[0]
+    published = KEYWORDS["agentdojo.dev"]
+
+    assert interval("agentdojo.dev", "keywords")[1] < published < interval("agentdojo.dev", "category_words")[0]
 
 
-@pytest.mark.parametrize("name", ["bloom.dev", "oas.dev", "agentdojo.dev", "toolemu.dev", "rhevals.dev"])
+@pytest.mark.parametrize("name", sorted(STRUCTURE))
 def test_the_control_that_stands_beside_a_figure_is_the_strongest_of_all(name: str) -> None:
     told = {key: each["auc"] for key, each in controls()[name].items() if key != "strongest" and each["auc"]}
 
     assert told[controls()[name]["strongest"]] == max(told.values())
-    assert controls()[name]["strongest"] not in {"", None}
