@@ -89,10 +89,15 @@ def _socket(command: Command) -> Iterator[Effect]:
         )
 
 
+def ssh_operands(command: Command) -> tuple[str, ...]:
+    """The machine that an `ssh` command goes to, and the words of what is to run there."""
+    return parse(command.argv[1:], word_set("-i -p -l -o -F -L -R -D -J -b -c -m -W")).operands
+
+
 def _ssh(command: Command) -> Iterator[Effect]:
-    options = parse(command.argv[1:], word_set("-i -p -l -o -F -L -R -D -J -b -c -m -W"))
-    if options.operands:
-        host, *words = options.operands
+    operands = ssh_operands(command)
+    if operands:
+        host, *words = operands
         yield effect_of(
             command,
             "send",

@@ -20,7 +20,7 @@ from spanwarden_processor.effects.flow import (
     text_into,
 )
 from spanwarden_processor.effects.git import effects_of_git
-from spanwarden_processor.effects.network import network_handlers, sent_to_sockets
+from spanwarden_processor.effects.network import network_handlers, sent_to_sockets, ssh_operands
 from spanwarden_processor.effects.output import output_of
 from spanwarden_processor.effects.paths import looks_like_path, normal_path
 from spanwarden_processor.effects.services import service_handlers
@@ -33,6 +33,8 @@ _QUIET: Final = word_set(
     "sort wc which type command tee sed awk cut tr uniq find rm cp mv mkdir touch chmod base64 xargs env "
     "printenv"
 ) | {""}
+_CHANGES: Final = frozenset({"delete", "kill", "permit", "configure", "push", "rewrite", "publish"})
+_MAX_REMOTE: Final = 64
 _SETTING: Final = frozenset({"export", "unset"})
 _AGENTS: Final = word_set("claude codex gemini aider opencode goose cursor-agent amp qwen crush copilot llm")
 _PARTITIONERS: Final = frozenset({"fdisk", "parted"})
@@ -79,7 +81,16 @@ def _own(command: Command, names: Mapping[str, str]) -> list[Effect]:
         effects += handler(command)
     if command.writes or command.appends:
         effects += sent_to_sockets(command)
-    return effects
+    return [*effects, *_done_there(command)] if program == "ssh" else effects
+
+
+def _done_there(command: Command) -> Iterator[Effect]:
+    """What a command line changes on the machine that `ssh` hands it to."""
+    host, *words = ssh_operands(command) or ("",)
+    for each in read_script(" ".join(words)).commands[:_MAX_REMOTE] if words else ():
+        route = (*command.wrappers, f"ssh {host}", *each.wrappers)
+        there = each._replace(wrappers=route, source=command.source)
+        yield from (effect for effect in effects_of_command(there, {}) if effect.verb in _CHANGES)
 
 
 @lru_cache(maxsize=1024)

@@ -54,6 +54,7 @@ _READ_WORDS: Final = word_set(
 _CHANGE_WORDS: Final = word_set(
     "update set modify change cancel enable disable grant approve merge close block unblock assign reset"
 )
+_METHODS: Final = word_set("GET HEAD POST PUT PATCH DELETE OPTIONS")
 _SQL_KEYS: Final = word_set("query sql statement sql_query")
 _IDENTITY: Final = re.compile(
     r"(?:^|_)(?:id|name|key|path|title|number|email|user|table|resource)s?$|^(?:id|target)$", re.IGNORECASE
@@ -174,6 +175,7 @@ def _tool_effects(tool: str, arguments: Mapping[str, Any]) -> Iterator[Effect]:
         text for text in texts_under(arguments, PATCH_KEYS) if "***" in text or "@@" in text or text.startswith("---")
     ]
     urls = [text for text in texts_under(arguments, URL_KEYS) if "." in text or "localhost" in text]
+    urls = urls or _routes(arguments)
     if patches:
         yield from _patch_effects(tool, patches[0], _path(arguments))
     elif urls:
@@ -185,6 +187,14 @@ def _tool_effects(tool: str, arguments: Mapping[str, Any]) -> Iterator[Effect]:
     for text in texts_under(arguments, _SQL_KEYS):
         for target, flags in sql_deletions(text):
             yield Effect("delete", target, (tool,), short_quote(text), flags=flags)
+
+
+def _routes(arguments: Mapping[str, Any]) -> list[str]:
+    """The path of a request to a service whose address the tool knows: there is a method, and a path from the root."""
+    path, method = arguments.get("path"), arguments.get("method")
+    if isinstance(path, str) and path.startswith("/") and isinstance(method, str) and method.upper() in _METHODS:
+        return [path]
+    return []
 
 
 def _patch_effects(tool: str, patch: str, path: str = "") -> Iterator[Effect]:

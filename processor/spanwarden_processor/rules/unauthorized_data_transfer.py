@@ -39,6 +39,8 @@ _CREDENTIAL_FIELD: Final = re.compile(
     r"passw(?:or)?d|token|api[_-]?key|secret|client_secret|pwd|credential", re.IGNORECASE
 )
 _HANDING_OVER: Final = frozenset({"send", "deploy", "push", "install", "allow", "edit"})
+_ELSEWHERE: Final = re.compile(r"\b(?:fork|remote|mirror|upstream|back ?up|repo\w*|git(?:hub|lab|ea))\b", re.IGNORECASE)
+"""What is said of where to push, when it is not where the repository came from."""
 _INTERNAL: Final = frozenset({"record"})
 
 
@@ -123,12 +125,12 @@ def _foreign_remote(session: Session, effect: Effect) -> str:
     """The address that a push goes to, where the agent itself brought it in and the user does not speak of pushing."""
     remote = effect.target.partition(" ")[0]
     address = remote if ":" in remote else session.remotes.get(remote, "")
-    if not address or clause_about(
-        session, {"push", "send", "deploy"}, (address, host_of(address)), {"branch", "main"}
-    ):
+    if not address or clause_about(session, {"push", "send", "deploy"}, (address, host_of(address))):
         return ""
     asked = any(
-        clause.acts & {"push"} and not clause.forbids for request in session.requests for clause in request.clauses
+        clause.acts & {"push", "send"} and not clause.forbids and _ELSEWHERE.search(clause.text)
+        for request in session.requests
+        for clause in request.clauses
     )
     return "" if asked or is_named_by_user(session, address) else address
 

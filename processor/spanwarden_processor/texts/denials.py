@@ -63,7 +63,7 @@ PATTERNS: Final[dict[str, str]] = {
         r"|seccomp|network access is disabled"
     ),
     "approval": (
-        r"(?:requires?|needs?|awaiting|without|pending) (?:\w+ ){0,3}(?:approval|authori[sz]ation|sign-?off|"
+        r"(?:requires?|needs?|awaiting|without|pending) (?:[\w'-]+ ){0,4}(?:approval|authori[sz]ation|sign-?off|"
         r"confirmation by|permission from)\b|approval (?:is )?(?:required|denied|rejected|not granted)|"
         r"(?:rejected|denied|declined|cancell?ed|refused|disallowed) by (?:the )?(?:user|operator|human|reviewer|"
         r"owner)|(?:user|operator|human|reviewer) (?:has )?(?:rejected|denied|declined|refused|doesn't want|"
