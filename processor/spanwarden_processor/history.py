@@ -50,24 +50,24 @@ class Stream:
         running = xxhash.xxh3_128(memoryview(text)[:length], seed=self._seed)
         if running.digest() != digest:
             return None
-        self._ask(text, running, length)
-        rest = text[length:].lstrip()
-        if rest.startswith(b","):
-            return b"[" + rest[1:]
-        return b"[]" if rest.rstrip() == b"]" else None
+        added = self._ask(text, running, length).lstrip()
+        if added.startswith(b","):
+            return b"[" + added[1:]
+        return b"[]" if added == b"]" else None
 
     def remember(self) -> None:
         """Note that the text that came last has been read as JSON."""
         self._read = self._asked
 
-    def _ask(self, text: bytes, running: xxhash.xxh3_128, length: int) -> None:
-        """Take down what there will be to remember of a text whose first `length` bytes are in the running digest."""
+    def _ask(self, text: bytes, running: xxhash.xxh3_128, length: int) -> bytes:
+        """What follows the `length` bytes that are in the running digest. Take down what to remember of the text."""
         self._asked = self._read
-        array = text.rstrip()
-        if array.endswith(b"]"):
-            end = len(array) - 1
-            running.update(memoryview(array)[length:end])
-            self._asked = end, running.digest(), array[max(0, end - _TAIL_BYTES) : end]
+        added = text[length:].rstrip()
+        if added.endswith(b"]"):
+            end = length + len(added) - 1
+            running.update(added[:-1])
+            self._asked = end, running.digest(), text[max(0, end - _TAIL_BYTES) : end]
+        return added
 
 
 class History:
@@ -86,7 +86,8 @@ class History:
         for place, stream in enumerate(self._streams):
             rest = stream.unread(content)
             if rest is not None:
-                self._streams.insert(0, self._streams.pop(place))
+                if place:
+                    self._streams.insert(0, self._streams.pop(place))
                 return rest.decode("utf-8", "surrogatepass"), stream
         fresh = Stream(self._seed)
         fresh.begin(content)

@@ -7,8 +7,8 @@ read is left out and said (`Flaw`), never raised.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
@@ -67,21 +67,19 @@ class Shown(Struct, frozen=True):
         return Step(self.kind, text, span, time_ns, self.trust, self.tool, self.arguments, self.call_id, self.reasoning)
 
 
-class Sender(NamedTuple):
+class Sender(Struct, frozen=True):
     """What the sender says of all messages of a span: the kind of its reasoning, and whether it cut content."""
 
     reasoning: ReasoningKind = "raw"
     cut: bool = False
 
 
-@dataclass(slots=True)
-class _Reading:
+class _Reading(Struct):
     """Steps as they are read, and what was found wrong on the way."""
 
+    sender: Sender
     flaws: set[Flaw]
-    reasoning: ReasoningKind
-    cut: bool
-    steps: list[Shown] = field(default_factory=list)
+    steps: list[Shown] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ class MessageReader:
 
     def steps(self, messages: Any, flaws: set[Flaw], sender: Sender = Sender()) -> list[Shown]:  # noqa: B008 - immutable
         """The steps of a list of messages, in order. What is wrong with them is added to `flaws`."""
-        reading = _Reading(flaws, sender.reasoning, sender.cut)
+        reading = _Reading(sender, flaws)
         for message in messages or ():
             if not isinstance(message, dict):
                 flaws.add("error")
@@ -141,13 +139,13 @@ class MessageReader:
     def _say(self, kind: StepKind, trust: Trust, part: RawPart, reading: _Reading) -> None:
         text, cut = self._text(part.get("content") or _first(part, "content", "text", "refusal"), reading.flaws)
         if text:
-            reading.steps.append(Shown(kind, text, text, trust, cut=cut or reading.cut))
+            reading.steps.append(Shown(kind, text, text, trust, cut=cut or reading.sender.cut))
 
     def _reasoned(self, _role: Any, part: RawPart, reading: _Reading) -> None:
         text, cut = self._text(_first(part, "content", "text", "thinking", "reasoning"), reading.flaws)
-        said = _REASONING_KINDS.get(str(part.get("kind")), reading.reasoning)
+        said = _REASONING_KINDS.get(str(part.get("kind")), reading.sender.reasoning)
         kind: ReasoningKind = said if text else "encrypted"
-        reading.steps.append(Shown("reasoning", text, text, reasoning=kind, cut=cut or reading.cut))
+        reading.steps.append(Shown("reasoning", text, text, reasoning=kind, cut=cut or reading.sender.cut))
 
     def _called(self, _role: Any, part: RawPart, reading: _Reading) -> None:
         source = part
@@ -191,39 +189,34 @@ class MessageReader:
         )
 
     def _call(self, call_id: Any, tool: Any, written: Any, reading: _Reading, *, cut: bool = False) -> None:
-        text, arguments, flaw = self._arguments(written)
+        content, text, arguments, flaw = self._arguments(written)
         if flaw:
             reading.flaws.add(flaw)
         if not isinstance(tool, str):
             reading.flaws.add("error")
             tool = ""
-        content = text if isinstance(arguments, str) or text == "" else spelled(arguments)
-        cut = cut or reading.cut or flaw is not None or written is None
-        reading.steps.append(
-            Shown("tool_call", content or "", text, "untrusted", tool, arguments, _id(call_id), "none", cut)
-        )
+        cut = cut or reading.sender.cut or flaw is not None or written is None
+        reading.steps.append(Shown("tool_call", content, text, "untrusted", tool, arguments, _id(call_id), "none", cut))
 
-    def _arguments(self, written: Any) -> tuple[str | None, Any, Flaw | None]:
-        """A call's arguments as text (None: it is their JSON) and decoded. Text that is no JSON is the argument."""
+    def _arguments(self, written: Any) -> tuple[str, str | None, Any, Flaw | None]:
+        """A call's arguments in their one spelling, as text (None: it is their JSON), and decoded.
+
+        Text that is no JSON is the argument.
+        """
         if written is None:
-            return "", None, None
-        if not isinstance(written, str):
-            return (None, written, None) if _is_small(written) else self._long(json_of(written), written)
-        flaw: Flaw | None = None
-        arguments: Any = written
-        if written.lstrip()[:1] in ("{", "[", '"'):
-            value, found = parse(written, self.limits.span_characters)
-            flaw = "truncated" if found == "truncated" else None
-            arguments = written if found == "error" else value
-        if len(written) > self.limits.step_characters:
-            return self._long(written, arguments)
-        return written, arguments, "redacted" if is_redacted(written) else flaw
+            return "", "", None, None
+        text, arguments, flaw = self._decoded(written) if isinstance(written, str) else (None, written, None)
+        content = text if isinstance(arguments, str) and text is not None else spelled(arguments)
+        if max(len(content), len(text or "")) <= self.limits.step_characters:
+            return content, text, arguments, flaw
+        text, arguments = self._cut(text or json_of(arguments)), self._cut_values(arguments)
+        return text if isinstance(arguments, str) else spelled(arguments), text, arguments, "truncated"
 
-    def _long(self, text: str, arguments: Any) -> tuple[str, Any, Flaw | None]:
-        """Arguments that may be too long to be read whole."""
-        if len(text) <= self.limits.step_characters:
-            return text, arguments, None
-        return self._cut(text), self._cut_values(arguments), "truncated"
+    def _decoded(self, written: str) -> tuple[str, Any, Flaw | None]:
+        if written.lstrip()[:1] not in ("{", "[", '"'):
+            return written, written, "redacted" if is_redacted(written) else None
+        value, flaw = parse(written, self.limits.span_characters)
+        return (written, written, None) if flaw == "error" else (written, value, flaw)
 
     def _result(self, call_id: Any, response: Any, reading: _Reading) -> None:
         text, cut = self._text(response, reading.flaws)
@@ -234,7 +227,7 @@ class MessageReader:
                 text = content = value
             elif flaw is None:
                 content = spelled(value)
-        cut = cut or reading.cut
+        cut = cut or reading.sender.cut
         reading.steps.append(Shown("tool_result", content, text, call_id=_id(call_id), cut=cut))
 
     def _text(self, value: Any, flaws: set[Flaw]) -> tuple[str, bool]:
@@ -287,13 +280,6 @@ _PARTS: Final[Mapping[str, _ReadPart]] = {
 def _reader_of(part: RawPart) -> _ReadPart:
     kind = "reasoning" if part.get("thought") is True else part.get("type")
     return _PARTS.get(kind, MessageReader._other) if isinstance(kind, str) else MessageReader._other
-
-
-def _is_small(arguments: Any) -> bool:
-    """Whether arguments are surely too short to be cut, told without spelling them."""
-    return isinstance(arguments, dict) and all(
-        isinstance(each, str) and len(each) < 10_000 for each in arguments.values()
-    )
 
 
 def _first(part: RawPart, *keys: str) -> Any:
