@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
+from msgspec.structs import replace
+
 from spanwarden_processor.effects.effect import Effect
 from spanwarden_processor.texts.denials import Control
 from spanwarden_processor.texts.injections import Injection
@@ -182,7 +184,7 @@ def excerpt(step: Step, around: str = "", limit: int = MAX_EXCERPT) -> Step:
         return step
     position = step.text.find(around) if around else 0
     start = max(0, position - limit // 2)
-    return step._replace(text=step.text[start : start + limit], arguments=None)
+    return replace(step, text=step.text[start : start + limit], arguments=None)
 
 
 class Indexes:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from msgspec.structs import replace
+
 from spanwarden_processor.effects.effect import Effect
 from spanwarden_processor.effects.paths import host_of, normal_path
 from spanwarden_processor.effects.tools import effects_of_call
@@ -63,7 +65,7 @@ class Session(Indexes):
     def admit(self, step: Step) -> Step:
         """Number a new step from 1, bring the indexes up to date with it, and hand it back."""
         self.steps_admitted += 1
-        admitted = step._replace(number=self.steps_admitted)
+        admitted = replace(step, number=self.steps_admitted)
         match admitted.kind:
             case "system" | "user" if admitted.trust == "trusted":
                 self._request(admitted)
@@ -251,7 +253,7 @@ class Session(Indexes):
             self.injections.add(Injected(injection, excerpt(step, injection.quote)))
             text = f"{text[: injection.start]}\n{text[injection.end :]}"
         if delegated:
-            self.requests.add(Request(step._replace(text=text[:MAX_EXCERPT]), delegated=True))
+            self.requests.add(Request(replace(step, text=text[:MAX_EXCERPT]), delegated=True))
 
     def _latest_unanswered(self, step: Step) -> Call | None:
         """The call that an answer without a known call id belongs to: the latest, if it has the same tool."""

@@ -98,7 +98,7 @@ class Span(Struct, frozen=True):
         return SpanRef(self.trace_id, self.span_id)
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True):
     """One thing that happened in a session.
 
     `text` is what was said or returned; of a tool call it is the arguments as the model wrote them (JSON).

@@ -72,33 +72,33 @@ def patch_for(changes: Iterable[Change]) -> bytes:
     """
     edits: list[tuple[int, int, bytes]] = []
     growth: dict[int, int] = {}
-    around: dict[int, tuple[Frame, ...]] = {}
+    around: dict[int, Sequence[Frame]] = {}
     for start, end, replacement, within in changes:
         edits.append((start, end, replacement))
-        innermost = within[0].start if within else -1
-        if innermost not in growth:
-            for depth, frame in enumerate(within):
-                if frame.start in growth:
-                    break
-                growth[frame.start] = 0
-                around[frame.start] = within[depth:]
-        if within:
-            growth[innermost] += len(replacement) - (end - start)
+        grown = len(replacement) - (end - start)
+        for frame in within:
+            if frame.start in growth:
+                growth[frame.start] += grown
+                break
+            growth[frame.start] = grown
+            around[frame.start] = within
+            grown, within = 0, within[1:]
     edits.extend(_length_edits(growth, around))
     edits.sort(key=itemgetter(0, 1))  # what is written at the end of a message comes before what follows it
     return encode(edits)
 
 
-def _length_edits(growth: dict[int, int], around: dict[int, tuple[Frame, ...]]) -> Iterable[tuple[int, int, bytes]]:
+def _length_edits(growth: dict[int, int], around: dict[int, Sequence[Frame]]) -> Iterable[tuple[int, int, bytes]]:
     # A message begins after the ones around it: going backwards, each has all of its growth when it is reached.
     for start in sorted(growth, reverse=True):
-        frame = around[start][0]
-        length = varint(frame.end - start + growth[start])
-        grown = growth[start] + len(length) - (start - frame.length_at)
-        if len(around[start]) > 1:
-            growth[around[start][1].start] += grown
-        if growth[start]:
-            yield frame.length_at, start, length
+        if not growth[start]:
+            continue
+        within = around[start]
+        _, length_at, _, end = within[0]
+        length = varint(end - start + growth[start])
+        if len(within) > 1:
+            growth[within[1].start] += growth[start] + len(length) - (start - length_at)
+        yield length_at, start, length
 
 
 def _decode(patch: bytes) -> list[tuple[int, int, bytes]]:
