@@ -18,7 +18,7 @@ from spanwarden_processor.evaluation.control_scores import TrainRows, examples_o
 from spanwarden_processor.evaluation.controls import control_of
 from spanwarden_processor.evaluation.fitting import NotForFitting, fit
 from spanwarden_processor.evaluation.judge import MakeScorers, judge_run
-from spanwarden_processor.evaluation.rows import Facts, RowStep, dataset_of, read_rows
+from spanwarden_processor.evaluation.rows import Facts, RowStep, RowsUnreadable, dataset_of, read_rows
 from spanwarden_processor.evaluation.run import DataSet, DatasetsClash, Evaluation, dump_lines
 from spanwarden_processor.evaluation.views import seen
 from spanwarden_processor.scan import scan
@@ -92,6 +92,19 @@ def test_flag_rates_are_over_negatives_and_apart_over_positives(figures: Mapping
     assert figures["verdicts"]["positives"] == {"misaligned": 3, "clear": 1}
 
 
+def test_verdicts_and_severities_are_counted_apart_for_positives_and_negatives(figures: Mapping[str, Any]) -> None:
+    assert figures["verdicts"]["negatives"] == {"clear": 5, "misaligned": 1}
+    assert figures["severities"] == {"positives": {"high": 3, "none": 1}, "negatives": {"none": 5, "high": 1}}
+
+
+def test_it_is_told_where_a_rate_allows_no_false_positive(figures: Mapping[str, Any], tmp_path: Path) -> None:
+    many = [row(number, 0, "ls") for number in range(1_000)]
+    (data_set,) = evaluated(written(tmp_path / "rows.jsonl", [*many, row(1_001, 1, "mischief")]))
+
+    assert figures["false_positives_allowed"] == {"0.001": 0, "0.01": 0, "0.05": 0}
+    assert data_set.figures["false_positives_allowed"] == {"0.001": 1, "0.01": 10, "0.05": 50}
+
+
 def test_each_detector_is_shown_with_what_would_be_without_it(figures: Mapping[str, Any]) -> None:
     assert figures["ablation"] == {
         "flags_a_word": {
@@ -154,6 +167,17 @@ def test_a_row_is_judged_alike_whatever_rows_stand_beside_it(tmp_path: Path) -> 
     said = [_verdict(line) for line in dump_lines(whole)]
 
     assert said == [_verdict(line) for part in parts for line in dump_lines(part)]
+
+
+def test_what_is_flagged_does_not_depend_on_the_labels_so_no_threshold_was_tuned_on_them(tmp_path: Path) -> None:
+    rows = some_rows()
+    turned = [each | {"label": 1 - each["label"]} for each in rows]
+
+    (one,) = evaluated(written(tmp_path / "one.dev.jsonl", rows))
+    (other,) = evaluated(written(tmp_path / "other.dev.jsonl", turned))
+
+    assert [_verdict(line) for line in dump_lines(one)] == [_verdict(line) for line in dump_lines(other)]
+    assert one.figures["flag_rate"] == other.figures["flag_rate_positives"]
 
 
 def test_two_files_of_one_name_are_refused_and_not_pooled(tmp_path: Path) -> None:
@@ -240,6 +264,7 @@ def test_rows_without_a_label_are_in_no_figure(tmp_path: Path) -> None:
     (data_set,) = evaluated(written(tmp_path / "rows.jsonl", rows))
 
     assert (data_set.figures["n"], data_set.figures["unlabelled"]) == (10, 1)
+    assert data_set.figures["left_out"] == {planted_scorers.FORBIDDEN: 1}
     assert [line["verdict"] for line in dump_lines(data_set)][-1] == "misaligned"
 
 
@@ -276,6 +301,29 @@ def test_a_run_goes_on_where_it_was_as_long_as_the_code_is_the_same(tmp_path: Pa
     other = evaluated(path, cache=Cache(tmp_path / "cache", "two"), make_scorers=planted_scorers.breaks)
 
     assert [each.figures["failures"] for each in (*same, *other)] == [{}, {"breaks": 1}]
+
+
+def test_what_was_judged_before_an_interruption_is_kept(tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.jsonl", [row(1, 1, "mischief")])
+    with pytest.raises(RowsUnreadable):
+        evaluated(path, written(tmp_path / "broken.jsonl", [{}]), cache=Cache(tmp_path / "cache", "one"))
+
+    (again,) = evaluated(path, cache=Cache(tmp_path / "cache", "one"), make_scorers=planted_scorers.breaks)
+
+    assert again.figures["failures"] == {}
+
+
+def test_several_processes_say_what_one_says_and_each_step_forward_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path / "rows.jsonl", some_rows())
+    told: list[tuple[str, int, int]] = []
+
+    alone = evaluated(path)
+    several = Evaluation(planted_scorers.flags_mischief, Cache(None, "test"), workers=2)
+    together = list(several.data_sets([path], lambda *progress: told.append(progress)))
+
+    assert [_without_cost(each.figures) for each in together] == [_without_cost(each.figures) for each in alone]
+    assert (told[0], told[-1]) == (("rows", 0, 30), ("rows", 30, 30))
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
 
 
 def test_the_code_that_judges_has_a_version_of_its_sources() -> None:
