@@ -8,6 +8,11 @@ from typing import Any
 
 Item = dict[str, Any]
 
+_TEXTS = {
+    "output_text": ("output_text", "text"),
+    "refusal": ("refusal", "refusal"),
+    "output_audio": ("output_audio_transcript", "transcript"),
+}
 _PIECES = {"function_call": "arguments", "custom_tool_call": "input", "mcp_call": "arguments"}
 
 
@@ -77,7 +82,7 @@ def _item_events(item: Item) -> Iterator[dict[str, Any]]:
         yield {"type": "response.output_item.added", "item": {**item, "content": [], "status": "in_progress"}}
         for index, part in enumerate(item["content"]):
             where = {"content_index": index, "logprobs": []}
-            kind, field = ("refusal", "refusal") if part["type"] == "refusal" else ("output_text", "text")
+            kind, field = _TEXTS[part["type"]]
             yield {"type": "response.content_part.added", "part": {**part, field: ""}, **where}
             yield from _deltas(f"response.{kind}.delta", part[field], **where)
             yield {"type": f"response.{kind}.done", field: part[field], **where}

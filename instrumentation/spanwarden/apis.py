@@ -138,6 +138,11 @@ def _fetched_conversation(arguments: Mapping[str, Any], messages: Sequence[Any])
     return response_conversation({"previous_response_id": response_id}, messages)
 
 
+def _live_conversation(arguments: Mapping[str, Any], messages: Sequence[Any]) -> Conversation:
+    """A conversation that goes on over one connection, by whose name it is known."""
+    return response_conversation({"conversation": arguments["connection"]}, messages)
+
+
 def _nothing(_arguments: Mapping[str, Any]) -> Sequence[Any]:
     return ()
 
@@ -190,6 +195,7 @@ RESPONSES: Final = Api(
     gather=ResponseGathering,
     call_ids=_response_call_ids,
 )
+REALTIME: Final = RESPONSES._replace(api_type=None, hear=_live_conversation)
 FETCH_RESPONSE: Final = RESPONSES._replace(
     operation="fetch_response",
     messages=_nothing,

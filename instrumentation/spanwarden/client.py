@@ -52,7 +52,7 @@ def wrap(calls: Calls, target: Target, module: Any) -> list[Callable[[], None]]:
         for method in target.methods:
             if cls is not None and method in cls.__dict__:
                 wrapper = (_async_method if asynchronous else _sync_method)(_Recording(calls, target.api))
-                unwrappers.append(_wrap_innermost(cls, method, wrapper))
+                unwrappers.append(wrap_innermost(cls, method, wrapper))
     return unwrappers
 
 
@@ -65,13 +65,13 @@ def wrap_transport(calls: Calls, module: Any) -> list[Callable[[], None]]:
 
     owners = [getattr(module, name, None) for name in ("SyncAPIClient", "AsyncAPIClient")]
     return [
-        _wrap_innermost(owner, "_process_response", process)
+        wrap_innermost(owner, "_process_response", process)
         for owner in owners
         if owner is not None and "_process_response" in owner.__dict__
     ]
 
 
-def _wrap_innermost(owner: type, method: str, wrapper: Method) -> Callable[[], None]:
+def wrap_innermost(owner: type, method: str, wrapper: Method) -> Callable[[], None]:
     """Wrap a method inside of any wrapper that is already there, so that a span which that one opens is seen."""
     outer: Any = None
     inner = owner.__dict__[method]

@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry._logs import get_logger, get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # untyped upstream
 
-from spanwarden import client, names
+from spanwarden import client, live, names
 from spanwarden.content import ContentMode, content_mode, mark_resource
 from spanwarden.executors import carry_context
 from spanwarden.guard import Counts
@@ -67,6 +67,8 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
         # neither pay for the client nor print a warning into a tool's output.
         for target in client.TARGETS:
             self._on_import(target.module, recorder, functools.partial(client.wrap, recorder.calls, target))
+        for live_target in live.TARGETS:
+            self._on_import(live_target.module, recorder, functools.partial(live.wrap, recorder.calls, live_target))
         self._on_import(client.TRANSPORT, recorder, functools.partial(client.wrap_transport, recorder.calls))
         self._on_import(client.TARGETS[0].module, recorder, functools.partial(_warn, mode))
 

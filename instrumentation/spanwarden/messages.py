@@ -189,6 +189,15 @@ def _content_part(item: Any, reading: Reading) -> Part:
     return _media_part(str(kind), part, keep_bytes=reading.media_bytes)
 
 
+def _sound(part: Mapping[str, Any], *, keep_bytes: bool) -> Part:
+    """Speech by what was said, where that is known; else sound as chat completions and as Realtime bring it."""
+    if part.get("transcript"):
+        return {"type": "text", "content": part["transcript"]}
+    audio = fields_of(part.get("input_audio"))
+    data = audio.get("data") if audio else part.get("audio")
+    return blob("audio", f"audio/{audio.get('format', 'pcm')}", data, keep_bytes=keep_bytes)
+
+
 def _media_part(kind: str, part: Mapping[str, Any], *, keep_bytes: bool) -> Part:
     """Media in the spellings of both APIs; what is of an unknown type is kept as it is, without bytes."""
     match kind:
@@ -198,9 +207,8 @@ def _media_part(kind: str, part: Mapping[str, Any], *, keep_bytes: bool) -> Part
             if part.get("image_url"):
                 return linked("image", part.get("image_url"), keep_bytes=keep_bytes)
             return {"type": "file", "modality": "image", "file_id": part.get("file_id")}
-        case "input_audio":
-            audio = fields_of(part.get("input_audio"))
-            return blob("audio", f"audio/{audio.get('format')}", audio.get("data"), keep_bytes=keep_bytes)
+        case "input_audio" | "output_audio" | "audio":
+            return _sound(part, keep_bytes=keep_bytes)
         case "file":
             return file_part(fields_of(part.get("file")), "document", keep_bytes=keep_bytes)
         case "input_file":

@@ -42,7 +42,7 @@ _USAGE: Final[Mapping[str, str]] = {
     "completion_tokens": names.USAGE_OUTPUT,
     "output_tokens": names.USAGE_OUTPUT,
 }
-"""Token counts by their field, in the spelling of chat completions and of Responses."""
+"""Token counts by their field, in the spelling of chat completions and of Responses; details in Realtime's too."""
 _INPUT_DETAILS: Final[Mapping[str, str]] = {
     "cached_tokens": names.USAGE_CACHE_READ,
     "cache_write_tokens": names.USAGE_CACHE_WRITE,
@@ -55,8 +55,10 @@ _OUTPUT_DETAILS: Final[Mapping[str, str]] = {
 _USAGE_DETAILS: Final[Mapping[str, Mapping[str, str]]] = {
     "prompt_tokens_details": _INPUT_DETAILS,
     "input_tokens_details": _INPUT_DETAILS,
+    "input_token_details": _INPUT_DETAILS,
     "completion_tokens_details": _OUTPUT_DETAILS,
     "output_tokens_details": _OUTPUT_DETAILS,
+    "output_token_details": _OUTPUT_DETAILS,
 }
 _RESPONSE: Final = (
     ("id", names.RESPONSE_ID),

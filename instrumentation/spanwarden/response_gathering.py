@@ -8,9 +8,14 @@ from typing import Any, Final
 from spanwarden.encode import fields_of
 from spanwarden.gathering import CHARACTERS_LIMIT, Texts, Times
 
-_LAST_EVENTS: Final = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+_LAST_EVENTS: Final = frozenset(
+    {"response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done"}
+)
 _DELTAS: Final[Mapping[str, str]] = {
     "response.output_text.delta": "text",
+    "response.text.delta": "text",
+    "response.output_audio_transcript.delta": "text",
+    "response.audio_transcript.delta": "text",
     "response.refusal.delta": "refusal",
     "response.function_call_arguments.delta": "arguments",
     "response.mcp_call_arguments.delta": "arguments",
@@ -62,7 +67,8 @@ class ResponseGathering:
             self._response = fields["response"]
             self.ended = kind in _LAST_EVENTS
         elif kind == "error":
-            self.error_type = str(fields.get("code") or "error")
+            error = fields_of(fields.get("error")) or fields
+            self.error_type = str(error.get("code") or error.get("type"))
 
     def _add_item(self, fields: Mapping[str, Any], *, whole: bool) -> None:
         index = fields.get("output_index") or 0

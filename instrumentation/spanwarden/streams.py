@@ -203,24 +203,24 @@ def watch_closing(body: Any, closed: Callable[[], None]) -> None:
             body.aclose = and_then_async(body.aclose, closed)
 
 
-def and_then(close: Callable[[], None], closed: Callable[[], None]) -> Callable[[], None]:
+def and_then(close: Callable[..., None], closed: Callable[[], None]) -> Callable[..., None]:
     """A function that closes and tells so, whether closing worked or not."""
 
-    def close_and_tell() -> None:
+    def close_and_tell(*args: Any, **kwargs: Any) -> None:
         try:
-            close()
+            close(*args, **kwargs)
         finally:
             closed()
 
     return close_and_tell
 
 
-def and_then_async(close: Callable[[], Awaitable[None]], closed: Callable[[], None]) -> Callable[[], Awaitable[None]]:
-    """The same for a body that is closed asynchronously."""
+def and_then_async(close: Callable[..., Awaitable[None]], closed: Callable[[], None]) -> Callable[..., Awaitable[None]]:
+    """The same for what is closed asynchronously."""
 
-    async def close_and_tell() -> None:
+    async def close_and_tell(*args: Any, **kwargs: Any) -> None:
         try:
-            await close()
+            await close(*args, **kwargs)
         finally:
             closed()
 
