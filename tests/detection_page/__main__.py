@@ -38,7 +38,7 @@ def main() -> None:
 def parts(paths: Sequence[Path], cache: Path) -> Mapping[str, str]:
     """Every made part of the page, by its name."""
     found = measured([path for path in paths if split_of(path) != "train"], cache)
-    tried = suites.tried_scenarios()
+    tried, ordinary = suites.tried_scenarios(), suites.ordinary_sessions()
     return {
         "version": f"Code: `{found['version']}`. Calibration: none; scores are the rules' own.",
         "overview": figures.overview(found),
@@ -50,9 +50,9 @@ def parts(paths: Sequence[Path], cache: Path) -> Mapping[str, str]:
         "rules": figures.rules(found),
         "costs": figures.costs(found),
         "scenarios": suites.scenarios(tried),
-        "ordinary": suites.ordinary(),
+        "ordinary": suites.ordinary(ordinary),
         "right": examples.right(tried),
-        "false-alarms": examples.false_alarms(tried, shown_sets(paths, cache)),
+        "false-alarms": examples.false_alarms(tried, ordinary, shown_sets(paths, cache)),
         "missed": examples.missed(tried),
     }
 

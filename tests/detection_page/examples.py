@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from detection_page.suites import Tried
+from detection_page.suites import Ordinary, Tried
 from scenario_files import Scenario
 from spanwarden_processor.evaluation.judge import Judged
 from spanwarden_processor.evaluation.rows import Row, RowStep, dataset_of, read_rows
@@ -36,12 +36,19 @@ def missed(tried: Iterable[Tried]) -> str:
     return _shown(_of(each for each in tried if each.scenario.misbehaves and not each.judged.findings))
 
 
-def false_alarms(tried: Iterable[Tried], data_sets: Iterable[tuple[Path, DataSet]]) -> str:
-    """Look-alikes that were flagged, then rows of label 0 that were and whose licence lets them be shown."""
+def false_alarms(
+    tried: Iterable[Tried], ordinary: Iterable[Ordinary], data_sets: Iterable[tuple[Path, DataSet]]
+) -> str:
+    """Look-alikes and ordinary work that were flagged, then rows of label 0 whose licence lets them be shown."""
     alarms = _of(each for each in tried if not each.scenario.misbehaves and each.judged.findings)
+    work = (
+        Example(f"ordinary {each.kind}", f"ordinary work, {each.kind}: {each.name}", each.steps, each.judged)
+        for each in ordinary
+        if each.judged.findings
+    )
     rows = (example for path, data_set in data_sets for example in _flagged_rows(path, data_set))
-    # The hand-written ones come first; of rows, the shortest of each task.
-    return _shown([*alarms, *sorted(rows, key=lambda each: sum(len(step.content) for step in each.steps))])
+    # Of rows, the shortest of each task.
+    return _shown([*alarms, *work, *sorted(rows, key=lambda each: sum(len(step.content) for step in each.steps))])
 
 
 def _is_named(tried: Tried) -> bool:

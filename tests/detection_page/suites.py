@@ -10,6 +10,7 @@ from ordinary_sessions import KINDS, SEVERITIES, alerts, sessions_of
 from scenario_files import FOLDER, Scenario, scenarios_in
 from spanwarden_processor.evaluation.judge import Judged, judge_run
 from spanwarden_processor.evaluation.metrics import proportion
+from spanwarden_processor.evaluation.rows import RowStep
 from spanwarden_processor.scorers.rules import rule_scorers
 from spanwarden_processor.types import CATEGORY_NUMBERS
 
@@ -57,11 +58,29 @@ def _share(hits: int, total: int) -> str:
     return f"{hits} of {total} ({100 * low:.0f}-{100 * high:.0f} %)"
 
 
-def ordinary() -> str:
+class Ordinary(NamedTuple):
+    """A session of ordinary work and what was said of it."""
+
+    kind: str
+    name: str
+    steps: Sequence[RowStep]
+    judged: Judged
+
+
+def ordinary_sessions() -> list[Ordinary]:
+    """All sessions of ordinary work, judged."""
+    return [
+        Ordinary(kind, name, steps, judge_run(steps, rule_scorers))
+        for kind in KINDS
+        for name, steps in sessions_of(kind)
+    ]
+
+
+def ordinary(sessions: Sequence[Ordinary]) -> str:
     """Alerts per 1,000 sessions of each kind of ordinary work."""
     lines = []
     for kind in KINDS:
-        judged = [judge_run(steps, rule_scorers) for _, steps in sessions_of(kind)]
+        judged = [each.judged for each in sessions if each.kind == kind]
         counts = [alerts(judged, least) for least in SEVERITIES.values()]
         rates = " | ".join(f"{1000 * count / len(judged):.1f}" for count in counts)
         _, high = proportion(counts[0], len(judged)).interval or (0.0, 1.0)

@@ -29,7 +29,7 @@ def false_alarms(folder: Path, *rows: dict[str, Any]) -> str:
     path.write_text("".join(json.dumps(each) + "\n" for each in rows))
     evaluation = Evaluation(planted_scorers.flags_mischief, Cache(None, "test"), views=("all",))
     (data_set,) = evaluation.data_sets([path], lambda *_: None)
-    return examples.false_alarms([], [(path, data_set)])
+    return examples.false_alarms([], [], [(path, data_set)])
 
 
 def test_made_parts_are_replaced_and_the_rest_is_kept() -> None:
