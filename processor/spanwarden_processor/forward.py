@@ -40,11 +40,11 @@ class Forwarder:
     def run(self) -> None:
         """Deliver until stopped."""
         while not self._stopping.is_set():
-            seen = self._spool.commits
+            seen = self._spool.scored.value
             if records := self._spool.ready(self._max_bytes):
                 self.deliver(records)
             else:
-                self._spool.wait_for_commit(seen, IDLE_SECONDS)
+                self._spool.scored.wait(seen, IDLE_SECONDS)
 
     def stop(self) -> None:
         """Stop after the request that is under way; what is left stays in the spool."""

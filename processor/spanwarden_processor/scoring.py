@@ -148,7 +148,7 @@ class Scoring:
 
     def _feed(self, scorer: _Scorer) -> None:
         """Send the next records, or a tick when it is time for one."""
-        seen = self._parts.spool.commits
+        seen = self._parts.spool.arrived.value
         if not scorer.ready or not scorer.slots.acquire(timeout=POLL_SECONDS):
             self._stopping.wait(0 if scorer.ready else POLL_SECONDS)
             return
@@ -159,7 +159,7 @@ class Scoring:
             self._sent_to = max(self._sent_to, *(record.record_id for record in records), 0)
         else:
             scorer.slots.release()
-            self._parts.spool.wait_for_commit(seen, POLL_SECONDS)
+            self._parts.spool.arrived.wait(seen, POLL_SECONDS)
 
     def _next_records(self, alone: bool) -> Sequence[Record]:
         limits = (1, 1) if alone else (BATCH_RECORDS, BATCH_BYTES)
@@ -206,13 +206,13 @@ class Scoring:
         """Wait before the next start. Spans do not wait for a scorer that will not start."""
         until = time.monotonic() + min(2**self._failed_starts / 4, LONGEST_PAUSE_SECONDS)
         while time.monotonic() < until and not self._stopping.is_set():
-            seen = self._parts.spool.commits
+            seen = self._parts.spool.arrived.value
             records = self._next_records(alone=False) if self._failed_starts >= FAILED_STARTS else ()
             if records:
                 self._keep([(record.record_id, None) for record in records])
                 self._sent_to = records[-1].record_id
             else:
-                self._parts.spool.wait_for_commit(seen, POLL_SECONDS)
+                self._parts.spool.arrived.wait(seen, POLL_SECONDS)
 
     def _keep(self, scored: Sequence[tuple[int, Scored | None]]) -> None:
         """Store findings, then commit the patches with the spans that scoring yielded."""

@@ -26,8 +26,9 @@ from spanwarden_processor.exporters import Exporter
 from spanwarden_processor.exporters.file import FileExporter
 from spanwarden_processor.exporters.otlp_grpc import OtlpGrpcExporter
 from spanwarden_processor.forward import Forwarder
+from spanwarden_processor.group_commit import Settled
 from spanwarden_processor.otlp.isolate import isolate, parses
-from spanwarden_processor.otlp.slices import span_count, span_keys
+from spanwarden_processor.otlp.slices import span_keys
 from spanwarden_processor.otlp.split import without_spans
 from spanwarden_processor.receive import otlp_grpc
 from spanwarden_processor.scoring import Scoring, ScoringParts
@@ -71,14 +72,14 @@ def serve(settings: Settings, stopping: threading.Event, when_ready: Callable[[L
     with ExitStack() as stack:
         stack.enter_context(data_directory.owned(settings.data_dir))
         parts = stack.enter_context(_running(settings))
-        server, port = otlp_grpc.start(_receiver(settings, parts), settings.listen, settings.max_message_bytes)
-        stack.callback(lambda: server.stop(GRACE_SECONDS).wait())
+        server = otlp_grpc.start(_receiver(settings, parts), settings.listen, settings.max_message_bytes)
+        stack.callback(server.stop, GRACE_SECONDS)
         admin = _start_admin(settings, parts, stopping, stack)
-        when_ready(Listening(Address(settings.listen.host, port), admin, settings.forward, settings.data_dir))
+        when_ready(Listening(Address(settings.listen.host, server.port), admin, settings.forward, settings.data_dir))
         while not stopping.wait(0.2):
             if problems := _dead_threads(parts):
                 raise RuntimeError("; ".join(problems.values()))
-        server.stop(GRACE_SECONDS).wait()
+        server.stop(GRACE_SECONDS)
         _drain(parts, settings.shutdown_seconds)
 
 
@@ -129,14 +130,18 @@ def _exporter(settings: Settings, counters: Counters) -> Exporter:
 
 
 def _receiver(settings: Settings, parts: _Parts) -> otlp_grpc.TraceReceiver:
-    def keep(request: bytes) -> None:
+    def keep(request: bytes, settled: Settled) -> None:
         pieces = isolate(request)
         if not pieces:
+            settled(None)
             return
-        if pieces[0] is not request:
-            unreadable = sum(span_count(piece) for piece in pieces if not parses(piece))
-            parts.counters.add("receiver_unreadable_spans", unreadable)
-        parts.spool.put([Incoming(piece, span_keys(piece, parts.spool.seed)) for piece in pieces])
+        whole = pieces[0] is request
+        incoming = [
+            Incoming(piece, span_keys(piece, parts.spool.seed), not whole and not parses(piece)) for piece in pieces
+        ]
+        if not whole:
+            parts.counters.add("receiver_unreadable_spans", sum(len(each.keys) for each in incoming if each.alone))
+        parts.spool.submit(incoming, settled)
 
     return otlp_grpc.TraceReceiver(keep, otlp_grpc.InFlight(settings.max_in_flight_bytes), parts.counters)
 
@@ -171,6 +176,6 @@ def _drain(parts: _Parts, seconds: float) -> None:
     """Wait until nothing is held, or the time is over."""
     until = time.monotonic() + seconds
     while (held := parts.spool.ledger().held) and (left := until - time.monotonic()) > 0:
-        parts.spool.wait_for_commit(parts.spool.commits, min(left, 0.2))
+        parts.spool.commits.wait(parts.spool.commits.value, min(left, 0.2))
     if held:
         _log.warning("%d spans are not delivered; they stay in the spool and are sent at the next start", held)

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from spanwarden_processor.errors import SpoolFull
-from spanwarden_processor.group_commit import GroupCommit
+from spanwarden_processor.group_commit import GroupCommit, Progress, Settled
 from spanwarden_processor.ledger import Ledger
 from spanwarden_processor.lmdb_environment import keep_newest, open_environment, secret, used_bytes
 from spanwarden_processor.repeats import RepeatWindow
+from spanwarden_processor.spool_transaction import RECORD_ID, SPAN_COUNT, Transaction
 from spanwarden_processor.types import Scored, VerdictSpan
 
 INTAKE_LIMIT = 0.7
@@ -27,16 +28,18 @@ KNOWN_VERDICT_SPANS = 1_000_000
 KNOWN_SESSIONS = 100_000
 HOUSEKEEPING_NS = 60 * 1_000_000_000
 
-_COUNT = struct.Struct("<I")
-_ID = struct.Struct(">Q")
 _DATABASES = ("records", "counts", "patches", "refused", "repeats", "verdict_spans", "sessions", "meta")
 
 
 class Incoming(NamedTuple):
-    """A request to keep: its bytes, and the key of each of its spans in their order."""
+    """A request to keep: its bytes, and the key of each of its spans in their order.
+
+    One that does not parse stays `alone`; others may be joined, since protobuf messages add up when written in a row.
+    """
 
     request: bytes
     keys: Sequence[int]
+    alone: bool = False
 
 
 class Held(NamedTuple):
@@ -48,42 +51,12 @@ class Held(NamedTuple):
     patch: bytes | None
 
 
-class _Transaction:
-    """What one commit changes: the LMDB transaction, the ledger as it will be, keys that it adds."""
-
-    def __init__(self, txn: Any, databases: dict[str, Any], ledger: Ledger, map_bytes: int, now_ns: int) -> None:
-        self.txn = txn
-        self.databases = databases
-        self.counts = ledger._asdict()
-        self.map_bytes = map_bytes
-        self.now_ns = now_ns
-        self.new_keys: set[int] = set()
-        self.used_bytes = used_bytes(txn, databases)
-
-    def put(self, request: bytes, spans: int) -> bytes:
-        """Append a record; the caller accounts for where its spans came from. Returns its key."""
-        self.counts["held"] += spans
-        self.counts["last_id"] += 1
-        key = _ID.pack(self.counts["last_id"])
-        self.txn.put(key, request, db=self.databases["records"], append=True)
-        self.txn.put(key, _COUNT.pack(spans), db=self.databases["counts"], append=True)
-        self.used_bytes += len(request)
-        return key
-
-    def add_key(self, key: int) -> bool:
-        """Note a span's key. False when this commit has it already."""
-        if key in self.new_keys:
-            return False
-        self.new_keys.add(key)
-        return True
-
-
-Operation = Callable[[_Transaction], Any]
+Operation = Callable[[Transaction], Any]
 WithoutSpans = Callable[[bytes, Collection[int]], bytes]
 
 
 class Spool:
-    """The durable queue. Every method is safe from any thread and returns when its change is on disk."""
+    """The durable queue. Every method is safe from any thread; all but `submit` return when their change is on disk."""
 
     def __init__(self, directory: Path, map_bytes: int, without_spans: WithoutSpans) -> None:
         """Open or create the spool. `without_spans` cuts spans out of a request (`otlp`'s function).
@@ -102,8 +75,14 @@ class Spool:
             self.fingerprint_key = secret(txn, self._databases["meta"], b"fingerprint")
             for _, packed in txn.cursor(self._databases["repeats"]):
                 self._repeats.add(struct.unpack(f"<{len(packed) // 8}Q", packed), time.time_ns())
-            self._full = used_bytes(txn, self._databases) >= INTAKE_LIMIT * map_bytes
+            self._used_bytes = used_bytes(txn, self._databases)
         self._tidied_ns = 0
+        self.arrived = Progress()
+        """Advances with every commit that brings records to score."""
+        self.scored = Progress()
+        """Advances with every commit that brings records to deliver."""
+        self.commits = Progress()
+        """Advances with every commit."""
         self._group: GroupCommit[Operation] = GroupCommit(self._commit)
 
     def close(self) -> None:
@@ -114,16 +93,7 @@ class Spool:
     @property
     def full(self) -> bool:
         """Whether intake is stopped."""
-        return self._full
-
-    @property
-    def commits(self) -> int:
-        """Grows with every commit: what `wait_for_commit` compares."""
-        return self._group.commits
-
-    def wait_for_commit(self, seen: int, timeout_seconds: float) -> None:
-        """Wait until there is a commit behind number `seen` (a value of `commits`), or the time is over."""
-        self._group.wait(seen, timeout_seconds)
+        return self._used_bytes >= INTAKE_LIMIT * self._map_bytes
 
     def put(self, incoming: Sequence[Incoming]) -> None:
         """Keep requests, without the spans that came before.
@@ -131,14 +101,21 @@ class Spool:
         Raises:
             SpoolFull: nothing was kept; the sender should come again.
         """
-        if self._full:
+        self._group.run(self._acceptance(incoming))
+
+    def submit(self, incoming: Sequence[Incoming], settled: Settled) -> None:
+        """As `put`, but return at once; `settled` is called when the requests are on disk, or with `SpoolFull`."""
+        self._group.submit(self._acceptance(incoming), settled)
+
+    def _acceptance(self, incoming: Sequence[Incoming]) -> Operation:
+        if self.full:
             raise SpoolFull
 
-        def operation(change: _Transaction) -> None:
+        def operation(change: Transaction) -> None:
             for each in incoming:
                 self._accept(change, each)
 
-        self._group.run(operation)
+        return operation
 
     def patch(self, answers: Sequence[tuple[int, Scored]]) -> None:
         """Note what to insert into records, which makes them ready, and keep the spans that their scoring yielded.
@@ -146,32 +123,33 @@ class Spool:
         An answer with the id 0 belongs to no record.
         """
 
-        def operation(change: _Transaction) -> None:
+        def operation(change: Transaction) -> None:
+            change.scored = True
             for record_id, scored in answers:
-                key = _ID.pack(record_id)
+                key = RECORD_ID.pack(record_id)
                 if record_id and change.txn.get(key, db=self._databases["records"]) is not None:
                     change.txn.put(key, scored.patch, db=self._databases["patches"], overwrite=False)
                 self._generate(change, scored.verdict_spans, scored.new_sessions)
 
-        self._group.run(operation)
+        self._group.run(operation, urgent=False)
 
     def settle(self, record_ids: Sequence[int], forwarded: int, refused: Sequence[bytes] = ()) -> None:
         """Take delivered records out. `refused` are requests of one span that the backend refused for good."""
 
-        def operation(change: _Transaction) -> None:
+        def operation(change: Transaction) -> None:
             for record_id in record_ids:
-                key = _ID.pack(record_id)
-                spans = _COUNT.unpack(change.txn.pop(key, db=self._databases["counts"]))[0]
+                key = RECORD_ID.pack(record_id)
+                spans = SPAN_COUNT.unpack(change.txn.pop(key, db=self._databases["counts"]))[0]
                 change.txn.delete(key, db=self._databases["records"])
                 change.txn.delete(key, db=self._databases["patches"])
                 change.counts["held"] -= spans
             for request in refused:
                 change.counts["refused"] += 1
                 change.counts["last_id"] += 1
-                change.txn.put(_ID.pack(change.counts["last_id"]), request, db=self._databases["refused"])
+                change.txn.put(RECORD_ID.pack(change.counts["last_id"]), request, db=self._databases["refused"])
             change.counts["forwarded"] += forwarded
 
-        self._group.run(operation)
+        self._group.run(operation, urgent=False)
 
     def unscored(self, after_id: int, max_records: int, max_bytes: int) -> list[Held]:
         """The first records behind `after_id` that have no patch: at least one where there is one."""
@@ -179,7 +157,7 @@ class Spool:
         size = 0
         with self._environment.begin() as txn:
             cursor = txn.cursor(self._databases["records"])
-            found = cursor.set_range(_ID.pack(after_id + 1))
+            found = cursor.set_range(RECORD_ID.pack(after_id + 1))
             while found and len(taken) < max_records:
                 key, value = cursor.item()
                 if txn.get(key, db=self._databases["patches"]) is None:
@@ -211,7 +189,7 @@ class Spool:
     def counted(self) -> int:
         """Spans that are held, counted record by record: what `Ledger.held` must equal."""
         with self._environment.begin() as txn:
-            return sum(_COUNT.unpack(value)[0] for _, value in txn.cursor(self._databases["counts"]))
+            return sum(SPAN_COUNT.unpack(value)[0] for _, value in txn.cursor(self._databases["counts"]))
 
     def used_fraction(self) -> float:
         """How much of the map holds data, 0..1."""
@@ -230,10 +208,10 @@ class Spool:
             return [key.decode() for key, _ in txn.cursor(self._databases["sessions"])]
 
     def _held(self, txn: Any, key: bytes, request: bytes, patch: bytes | None) -> Held:
-        spans = _COUNT.unpack(txn.get(key, db=self._databases["counts"]))[0]
-        return Held(_ID.unpack(key)[0], request, spans, patch)
+        spans = SPAN_COUNT.unpack(txn.get(key, db=self._databases["counts"]))[0]
+        return Held(RECORD_ID.unpack(key)[0], request, spans, patch)
 
-    def _accept(self, change: _Transaction, incoming: Incoming) -> None:
+    def _accept(self, change: Transaction, incoming: Incoming) -> None:
         if change.used_bytes + len(incoming.request) > INTAKE_LIMIT * self._map_bytes:
             raise SpoolFull
         known = self._repeats.known(incoming.keys)
@@ -243,13 +221,10 @@ class Spool:
         if not fresh:
             return
         request = self._without_spans(incoming.request, repeated) if repeated else incoming.request
-        record_key = change.put(request, len(fresh))
-        change.counts["accepted"] += len(fresh)
-        packed = struct.pack(f"<{len(fresh)}Q", *fresh)
-        change.txn.put(_ID.pack(change.now_ns) + record_key, packed, db=self._databases["repeats"])
+        change.accept(request, fresh, incoming.alone)
 
-    def _generate(self, change: _Transaction, spans: Sequence[VerdictSpan], sessions: Sequence[str]) -> None:
-        now = _ID.pack(change.now_ns)
+    def _generate(self, change: Transaction, spans: Sequence[VerdictSpan], sessions: Sequence[str]) -> None:
+        now = RECORD_ID.pack(change.now_ns)
         for span in spans:
             if change.txn.put(span.key.encode(), now, db=self._databases["verdict_spans"], overwrite=False):
                 key = change.put(span.request, 1)
@@ -261,24 +236,29 @@ class Spool:
     def _commit(self, operations: Sequence[Operation]) -> None:
         now_ns = time.time_ns()
         with self._environment.begin(write=True) as txn:
-            change = _Transaction(txn, self._databases, self._ledger, self._map_bytes, now_ns)
+            change = Transaction(txn, self._databases, self._ledger, self._used_bytes, now_ns)
             for operation in operations:
                 operation(change)
+            change.write_joined()
             if now_ns - self._tidied_ns > HOUSEKEEPING_NS:
                 self._tidy(change)
             ledger = Ledger(**change.counts)
             txn.put(b"ledger", ledger.packed(), db=self._databases["meta"])
-            self._full = used_bytes(txn, self._databases) >= INTAKE_LIMIT * self._map_bytes
+            used = used_bytes(txn, self._databases)
+        self._used_bytes = used
         self._ledger = ledger
         self._repeats.add(change.new_keys, now_ns)
+        for progress, made in ((self.arrived, change.arrived), (self.scored, change.scored), (self.commits, True)):
+            if made:
+                progress.advance()
 
-    def _tidy(self, change: _Transaction) -> None:
+    def _tidy(self, change: Transaction) -> None:
         """Forget what is too old or too much; free the pages that a killed reader pins."""
         self._tidied_ns = change.now_ns
         self._environment.reader_check()
         self._repeats.expire(change.now_ns)
         cursor = change.txn.cursor(self._databases["repeats"])
-        oldest = _ID.pack(max(0, change.now_ns - REPEAT_WINDOW_NS))
+        oldest = RECORD_ID.pack(max(0, change.now_ns - REPEAT_WINDOW_NS))
         while cursor.first() and cursor.key()[:8] < oldest:
             cursor.delete()
         keep_newest(change.txn, self._databases["verdict_spans"], KNOWN_VERDICT_SPANS)

@@ -78,10 +78,10 @@ def test_records_arrive_in_order_and_leave_the_spool(spool: Spool) -> None:
 
 def wait_until_empty(spool: Spool) -> bool:
     for _ in range(100):
-        seen = spool.commits
+        seen = spool.commits.value
         if spool.ledger().held == 0:
             return True
-        spool.wait_for_commit(seen, 1)
+        spool.commits.wait(seen, 1)
     return False
 
 

@@ -59,10 +59,10 @@ def patches(spool: Spool, count: int) -> dict[str, str]:
 
 def wait_until(spool: Spool, condition: Callable[[], bool]) -> None:
     for _ in range(200):
-        seen = spool.commits
+        seen = spool.commits.value
         if condition():
             return
-        spool.wait_for_commit(seen, 0.2)
+        spool.commits.wait(seen, 0.2)
     raise AssertionError("it did not come about")
 
 

@@ -10,6 +10,7 @@ import pytest
 from spanwarden_processor.errors import SpoolFull
 from spanwarden_processor.ledger import Ledger
 from spanwarden_processor.spool import Incoming, Spool
+from spanwarden_processor.spool_transaction import JOINED_BYTES
 from spanwarden_processor.types import Scored, VerdictSpan
 
 MIB = 1024 * 1024
@@ -69,6 +70,19 @@ def test_a_span_that_stands_twice_in_one_request_is_kept_once(spool: Spool) -> N
     assert [held.request for held in spool.unscored(0, 10, MIB)] == [b"ab"]
 
 
+def test_small_requests_that_come_together_are_one_record(spool: Spool) -> None:
+    spool.put([incoming(b"ab"), incoming(b"c"), Incoming(bytes(JOINED_BYTES), [9])])
+
+    assert [held.spans for held in spool.unscored(0, 10, MIB)] == [3, 1]
+    assert spool.ledger() == Ledger(accepted=4, held=4, last_id=2)
+
+
+def test_a_request_that_does_not_parse_stays_alone(spool: Spool) -> None:
+    spool.put([incoming(b"a"), Incoming(b"b", [2], alone=True), incoming(b"c")])
+
+    assert [held.request for held in spool.unscored(0, 10, MIB)] == [b"a", b"b", b"c"]
+
+
 def test_records_and_repeats_are_known_again_after_a_restart(tmp_path: Path) -> None:
     first = Spool(tmp_path, 8 * MIB, without)
     first.put([incoming(b"ab")])
@@ -87,7 +101,8 @@ def test_records_and_repeats_are_known_again_after_a_restart(tmp_path: Path) -> 
 
 
 def test_a_verdict_span_is_kept_once_however_often_its_finding_is_made(spool: Spool) -> None:
-    spool.put([incoming(b"a"), incoming(b"b")])
+    for request in (b"a", b"b"):
+        spool.put([incoming(request)])
     ids = [held.record_id for held in spool.unscored(0, 10, MIB)]
 
     for record_id in ids:
@@ -144,7 +159,8 @@ def test_what_the_backend_refuses_for_good_is_kept_aside(spool: Spool) -> None:
 
 
 def test_ready_gives_at_least_one_record_and_then_as_many_as_fit(spool: Spool) -> None:
-    spool.put([Incoming(bytes(600), [1]), Incoming(bytes(600), [2]), Incoming(bytes(600), [3])])
+    for key in (1, 2, 3):
+        spool.put([Incoming(bytes(600), [key])])
     score_all(spool, b"")
 
     assert len(spool.ready(100)) == 1

@@ -1,8 +1,7 @@
 """OTLP/gRPC in: raw request bytes -> durable records -> acknowledgement.
 
-The synchronous server with raw bytes costs half of what grpc.aio does per call. Nothing here waits for scoring
-or for the backend. Statuses follow the OTLP specification 1.11: what is not OTLP is INVALID_ARGUMENT, all else
-that goes wrong is UNAVAILABLE, because a client drops its data on INTERNAL and UNKNOWN.
+Nothing here waits for scoring or for the backend. Statuses follow the OTLP specification 1.11: what is not OTLP is
+INVALID_ARGUMENT, all else that goes wrong is UNAVAILABLE, because a client drops its data on INTERNAL and UNKNOWN.
 """
 
 from __future__ import annotations
@@ -10,8 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -21,17 +18,17 @@ from google.rpc.status_pb2 import Status
 
 from spanwarden_processor.config import Address
 from spanwarden_processor.errors import ConfigurationError, NotOtlp, SpoolFull
+from spanwarden_processor.group_commit import Settled
+from spanwarden_processor.receive.unary_server import OK, Answer, UnaryServer
 from spanwarden_processor.telemetry import Counters
 
-SERVICE = "opentelemetry.proto.collector.trace.v1.TraceService"
-WORKERS = 64
-"""Calls answered at one time. Most of them wait for one commit that they share."""
-STREAMS = 2 * WORKERS
+METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+STREAMS = 128
 """Calls of one connection at one time. More would be refused before they are read."""
 RETRY_SECONDS = 1
 
-Keep = Callable[[bytes], None]
-"""Makes a request durable, or raises NotOtlp or SpoolFull."""
+Keep = Callable[[bytes, Settled], None]
+"""Makes a request durable, and says so when it is. Raises NotOtlp or SpoolFull."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,44 +55,44 @@ class InFlight:
             self._bytes -= size
 
 
-class TraceReceiver(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Answers TraceService/Export with bytes in and bytes out."""
+class TraceReceiver:
+    """Answers TraceService/Export: takes a request in, and acknowledges it when it is durable."""
 
     def __init__(self, keep: Keep, in_flight: InFlight, counters: Counters) -> None:
         self._keep = keep
         self._in_flight = in_flight
         self._counters = counters
-        self._methods = {f"/{SERVICE}/Export": grpc.unary_unary_rpc_method_handler(self._export)}
 
-    def service(self, handler_call_details: Any) -> Any:
-        """Find the handler of a call, None for what this server does not speak."""
-        return self._methods.get(handler_call_details.method)
-
-    def _export(self, request: bytes, context: Any) -> bytes:
+    def take(self, request: bytes, answer: Callable[[Answer], None]) -> None:
+        """Take a request; `answer` is called once, from whatever thread makes it durable."""
         self._counters.add("receiver_requests")
-        if not self._in_flight.enter(len(request)):
-            return self._come_again(context, "too many requests in flight")
-        try:
-            self._keep(request)
-        except NotOtlp as error:
-            self._counters.add("receiver_invalid_requests")
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"not an ExportTraceServiceRequest: {error}")
-        except SpoolFull:
-            return self._come_again(context, "the spool is full until the backend has taken what is held")
-        except Exception:  # noqa: BLE001 - grpc would answer UNKNOWN, and the client would drop its spans
-            self._counters.add("receiver_errors")
-            _log.exception("a request could not be kept; its sender was told to come again")
-            return self._come_again(context, "the request could not be kept")
-        finally:
-            self._in_flight.leave(len(request))
-        return b""
+        size = len(request)
+        if not self._in_flight.enter(size):
+            answer(self._come_again("too many requests in flight"))
+            return
 
-    def _come_again(self, context: Any, reason: str) -> bytes:
+        def settled(error: BaseException | None) -> None:
+            self._in_flight.leave(size)
+            answer(OK if error is None else self._refusal(error))
+
+        try:
+            self._keep(request, settled)
+        except Exception as error:  # noqa: BLE001 - grpc would answer UNKNOWN, and the client would drop its spans
+            settled(error)
+
+    def _refusal(self, error: BaseException) -> Answer:
+        if isinstance(error, NotOtlp):
+            self._counters.add("receiver_invalid_requests")
+            return Answer(grpc.StatusCode.INVALID_ARGUMENT, f"not an ExportTraceServiceRequest: {error}")
+        if isinstance(error, SpoolFull):
+            return self._come_again("the spool is full until the backend has taken what is held")
+        self._counters.add("receiver_errors")
+        _log.error("a request could not be kept; its sender was told to come again", exc_info=error)
+        return self._come_again("the request could not be kept")
+
+    def _come_again(self, reason: str) -> Answer:
         self._counters.add("receiver_refused_requests")
-        context.set_trailing_metadata((("grpc-status-details-bin", _retry_details(reason)),))
-        context.set_code(grpc.StatusCode.UNAVAILABLE)
-        context.set_details(reason)
-        return b""
+        return Answer(grpc.StatusCode.UNAVAILABLE, reason, (("grpc-status-details-bin", _retry_details(reason)),))
 
 
 def _retry_details(reason: str) -> bytes:
@@ -105,29 +102,22 @@ def _retry_details(reason: str) -> bytes:
     return bytes(status.SerializeToString())
 
 
-def start(receiver: TraceReceiver, address: Address, max_message_bytes: int) -> tuple[grpc.Server, int]:
-    """Serve until the server is stopped. Returns it with the port it listens on.
+def start(receiver: TraceReceiver, address: Address, max_message_bytes: int) -> UnaryServer:
+    """Serve until the server is stopped.
 
     Raises:
         ConfigurationError: the address cannot be bound.
     """
-    server = grpc.server(
-        ThreadPoolExecutor(WORKERS, thread_name_prefix="otlp-grpc"),
-        handlers=(receiver,),
-        options=(
-            ("grpc.max_receive_message_length", max_message_bytes),
-            ("grpc.max_concurrent_streams", STREAMS),
-            ("grpc.so_reuseport", 0),  # two processes on one port would share it in silence
-            # Collectors ping every 10 s; the default of the library answers that with GOAWAY
-            ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
-            ("grpc.keepalive_permit_without_calls", 1),
-        ),
+    options = (
+        ("grpc.max_receive_message_length", max_message_bytes),
+        ("grpc.max_concurrent_streams", STREAMS),
+        ("grpc.so_reuseport", 0),  # two processes on one port would share it in silence
+        # Collectors ping every 10 s; the default of the library answers that with GOAWAY
+        ("grpc.http2.min_recv_ping_interval_without_data_ms", 5000),
+        ("grpc.keepalive_permit_without_calls", 1),
     )
     try:
-        port = server.add_insecure_port(str(address))
+        return UnaryServer(METHOD, receiver.take, str(address), options)
     except RuntimeError:
-        port = 0
-    if not port:
-        raise ConfigurationError(f"--listen: {address} cannot be bound; is another process listening there?")
-    server.start()
-    return server, port
+        problem = f"--listen: {address} cannot be bound; is another process listening there?"
+        raise ConfigurationError(problem) from None
