@@ -51,10 +51,18 @@ BuildScorer = Callable[[Sequence[str]], ScoreFunctions]
 """Builds the scorer inside the new process, given the sessions that an earlier one knew. It must be picklable."""
 
 
-def run(pipe: Connection, build: BuildScorer, known_sessions: Sequence[str]) -> None:
-    """Answer until the pipe closes, which it does when the owner ends for whatever reason."""
+def run(pipe: Connection, build: BuildScorer) -> None:
+    """Answer until the pipe closes, which it does when the owner ends for whatever reason.
+
+    The first message is the known sessions. They are no argument, because what starts a process waits for ever until
+    its arguments are read, also when the process has died.
+    """
     for ignored in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ignored, signal.SIG_IGN)  # a terminal signals the whole group; the owner decides when to end
+    try:
+        known_sessions = pipe.recv()
+    except (EOFError, OSError):
+        return
     functions = build(known_sessions)
     collection = TimedCollection()
     try:

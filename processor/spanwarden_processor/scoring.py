@@ -16,6 +16,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
+from spanwarden_processor.group_commit import Progress
 from spanwarden_processor.scorer_process import READY, Answer, BuildScorer, Record, Work, run
 from spanwarden_processor.spool import Spool
 from spanwarden_processor.store import Store
@@ -53,18 +54,24 @@ class ScoringParts(NamedTuple):
 class _Scorer:
     """One scorer process, and how it is doing."""
 
-    def __init__(self, build: BuildScorer, known_sessions: Sequence[str]) -> None:
+    def __init__(self, build: BuildScorer) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe: Connection
         self.pipe, theirs = context.Pipe()
-        self._process = context.Process(target=run, args=(theirs, build, known_sessions), name="scorer", daemon=True)
+        self._process = context.Process(target=run, args=(theirs, build), name="scorer", daemon=True)
         self._process.start()
         theirs.close()
         self.slots = threading.Semaphore(WINDOW)
         self.in_hand: list[Work] = []
+        self.answered = Progress()
         self.ready = False
         self.lost: str | None = None
         self._silent_since = time.monotonic()
+
+    def tell(self, known_sessions: Sequence[str]) -> None:
+        """Say what it waits for before it gets ready. This may take as long as its start."""
+        with suppress(OSError):
+            self.pipe.send(known_sessions)
 
     def send(self, work: Work) -> None:
         if not self.in_hand:
@@ -131,9 +138,10 @@ class Scoring:
     def run(self) -> None:
         """Score until stopped."""
         while not self._stopping.is_set():
-            scorer = self._scorer = _Scorer(self._parts.build, self._parts.known_sessions())
+            scorer = self._scorer = _Scorer(self._parts.build)
             reader = threading.Thread(target=self._read, args=(scorer,), name="scorer-answers", daemon=True)
             reader.start()
+            scorer.tell(self._parts.known_sessions())
             while scorer.lost is None and not self._stopping.is_set():
                 self._feed(scorer)
             scorer.give_up("is stopped")
@@ -148,18 +156,19 @@ class Scoring:
 
     def _feed(self, scorer: _Scorer) -> None:
         """Send the next records, or a tick when it is time for one."""
-        seen = self._parts.spool.arrived.value
+        alone = self._sent_to < self._alone_to
+        progress = scorer.answered if alone else self._parts.spool.arrived
+        seen = progress.value
         if not scorer.ready or not scorer.slots.acquire(timeout=POLL_SECONDS):
             self._stopping.wait(0 if scorer.ready else POLL_SECONDS)
             return
-        alone = self._sent_to < self._alone_to
         records = [] if alone and scorer.in_hand else self._next_records(alone)
         if records or self._is_time_to_tick():
             scorer.send(Work(records, time.time_ns()))
             self._sent_to = max(self._sent_to, *(record.record_id for record in records), 0)
         else:
             scorer.slots.release()
-            self._parts.spool.arrived.wait(seen, POLL_SECONDS)
+            progress.wait(seen, POLL_SECONDS)
 
     def _next_records(self, alone: bool) -> Sequence[Record]:
         limits = (1, 1) if alone else (BATCH_RECORDS, BATCH_BYTES)
@@ -185,6 +194,7 @@ class Scoring:
             scorer.give_up("gave an answer that could not be kept")
             return
         scorer.in_hand.pop(0)
+        scorer.answered.advance()
         self._failed_starts = 0
         scorer.slots.release()
 

@@ -154,6 +154,16 @@ def test_a_new_scorer_is_told_which_sessions_were_seen_before_it(spool: Spool, t
         assert patches(spool, 1) == {"a": "s1,s2"}
 
 
+def test_a_scorer_that_dies_while_it_starts_is_replaced_however_many_sessions_it_is_to_know(
+    spool: Spool, tmp_path: Path
+) -> None:
+    spool.patch([(0, Scored(b"", new_sessions=tuple(f"session {number:060}" for number in range(20_000))))])
+    keep(spool, "a")
+
+    with scored_by(spool, tmp_path, scorer_doubles.DiesOnceAtStart(tmp_path / "died")):
+        assert patches(spool, 1) == {"a": "patch of a"}
+
+
 def test_the_clock_ticks_while_no_span_comes(spool: Spool, tmp_path: Path) -> None:
     with scored_by(spool, tmp_path):
         wait_until(spool, lambda: spool.known_sessions() == ["ticked"])
