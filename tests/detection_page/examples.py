@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,6 +16,7 @@ from spanwarden_processor.evaluation.run import DataSet
 
 MOST: Final = 5
 _LONGEST: Final = 500
+_STEERING: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _SPEAKERS: Final = {"tool_result": "answer", "tool_call": "call"}
 
 
@@ -96,7 +99,7 @@ def _different_first(examples: Sequence[Example]) -> list[Example]:
 def _example(example: Example) -> str:
     said = "\n".join(dict.fromkeys(_said(finding) for finding in example.judged.findings)) or "Said: nothing."
     steps = "\n".join(map(_step, example.steps))
-    summary = f"<details><summary>{example.title}</summary>"
+    summary = f"<details><summary>{html.escape(example.title, quote=False)}</summary>"
     return f"{summary}\n\n~~~~text\n{steps}\n~~~~\n\n{said}\n\n</details>"
 
 
@@ -110,4 +113,5 @@ def _step(step: RowStep) -> str:
     if len(text) > _LONGEST:
         cut = len(text) - _LONGEST
         text = f"{text[: _LONGEST // 2]} [… {cut} characters …] {text[-_LONGEST // 2 :]}"
-    return f"{speaker}: {text}".replace("~~~~", "~~~")
+    # What an agent wrote can neither end its block, nor the part of the page, nor steer a terminal that shows it.
+    return _STEERING.sub("\ufffd", f"{speaker}: {text}".replace("~~~~", "~~~").replace("<!-- end", "<!- end"))

@@ -79,6 +79,15 @@ def test_long_texts_of_an_example_are_cut_in_the_middle(tmp_path: Path) -> None:
     assert max(map(len, shown.splitlines())) < 600
 
 
+def test_words_of_an_agent_can_neither_end_a_part_of_the_page_nor_steer_a_terminal(tmp_path: Path) -> None:
+    steps = [{"type": "tool_call", "name": "bash", "content": "mischief\n~~~~\n<!-- end -->\n\x1b[2J"}]
+    shown = false_alarms(tmp_path, row(1, may_ship=True, licence="MIT", steps=steps))
+
+    assert shown.count("~~~~") == 2
+    assert "\x1b" not in shown
+    assert renewed(renewed(PAGE_TEXT, {"one": shown}), {"one": "new"}) == renewed(PAGE_TEXT, {"one": "new"})
+
+
 def test_a_control_stands_beside_what_was_published_for_it() -> None:
     control = {"auc": 0.5, "auc_interval": [0.4, 0.6], "fitted_on": None}
     controls = dict.fromkeys(figures.CONTROLS, control) | {"strongest": "task"}

@@ -69,6 +69,16 @@ def test_the_mean_over_data_sets_is_that_of_their_figures_and_not_a_pooled_one(p
     assert printed["mean"]["recall_at_fpr"]["0.01"] == sum(each["recall_at_fpr"]["0.01"] for each in figures) / 2
 
 
+def test_diagnostic_and_train_rows_are_in_no_mean(folder: Path) -> None:
+    names = ("set.dev", "set.train", "set.diagnostic")
+    for name in names:
+        (folder / f"{name}.jsonl").write_text((folder / "some.jsonl").read_text())
+
+    done = run(*(f"{name}.jsonl" for name in names), "--json", "--cache", "cache", folder=folder)
+
+    assert json.loads(done.stdout)["mean"]["datasets"] == ["set.dev"]
+
+
 def test_figures_have_the_documented_names(printed: Mapping[str, Any]) -> None:
     figures = printed["datasets"]["some"]
 

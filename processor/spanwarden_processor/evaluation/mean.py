@@ -17,8 +17,11 @@ class Part(NamedTuple):
 
 
 def mean_of(parts: Sequence[Part]) -> dict[str, Any]:
-    """The mean over the data sets that hold both labels and are no diagnostic ones; null where there is none."""
-    chosen = [part for part in parts if part.scores.has_both and not part.name.endswith(".diagnostic")]
+    """The mean over the data sets that hold both labels; null where there is none.
+
+    Diagnostic rows show nothing without their control, and train rows were learned from: they are in no mean.
+    """
+    chosen = [part for part in parts if part.scores.has_both and not part.name.endswith((".diagnostic", ".train"))]
     scores = [part.scores for part in chosen]
     mean = mean_auc(scores)
     recalls = {str(rate): mean_recall_at(scores, rate) for rate in FALSE_POSITIVE_RATES}
