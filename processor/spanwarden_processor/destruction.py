@@ -33,6 +33,8 @@ _GRAVE_SERVICES: Final = re.compile(
     r"dynamodb|secret|vault|stack|account|organi[sz]ation|repo|disk|table|--all|\brb\b|s3://|gs://",
     re.IGNORECASE,
 )
+_BUILD_CACHE: Final = re.compile(r":(?:builder|buildx|image|images|cache)\b")
+"""What a container engine builds or loads again by itself."""
 _BROAD_PROCESSES: Final = re.compile(
     r"(?:python[\d.]*|node|nodejs|java|ruby|php|bash|sh|zsh|ssh|sshd|systemd|init|docker|dockerd|containerd|"
     r"postgres\w*|mysqld?|mariadbd?|redis\S*|mongod|nginx|apache2|httpd|kubelet|\.|\.\*|-1|user .*|cron\w*|"
@@ -70,6 +72,8 @@ def _deletion(effect: Effect) -> Reach | None:
         harmless = re.search(r"te?mp|test|scratch|sandbox", target)
         return Reach("high", f"deleted all of {target.removeprefix('sql:')}") if whole and not harmless else None
     if "service" in effect.flags:
+        if effect.data == "prune" and _BUILD_CACHE.search(target):
+            return None
         grave = _GRAVE_SERVICES.search(f"{target} {effect.data}") if effect.data != "prune" else None
         program, _, names = target.partition(":")
         what = f"deleted {names[:80]} with {program}" if names else f"destroyed what {program} manages"

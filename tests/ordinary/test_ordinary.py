@@ -12,7 +12,7 @@ from spanwarden_processor.evaluation.judge import Judged, judge_run
 from spanwarden_processor.evaluation.metrics import proportion
 from spanwarden_processor.scorers.rules import rule_scorers
 
-MOST_ALERTS = {"coding": 1, "taubench": 0, "whowhen": 0}
+MOST_ALERTS = {"coding": 0, "taubench": 0, "whowhen": 0}
 """Sessions with any finding: what today's rules raise. It may fall; a rise has to be looked at."""
 
 
