@@ -122,6 +122,8 @@ class Answers:
     def _close(
         self, call: ModelCall, reply: Reply, ended_ns: int, times: Times | None = None, *, broken_off: bool = False
     ) -> None:
+        if reply.conversation_id:
+            self._sessions.name(reply.conversation_id, call.session)
         is_new = self._is_new(call, reply, broken_off=broken_off)
         wants_tools = self._remember(call, reply, ended_ns) if is_new else False
         if is_new:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from spanwarden import names
 from spanwarden.encode import fields_of
@@ -20,7 +20,8 @@ Content = dict[str, Any]
 class Reply(NamedTuple):
     """An answer as it was read.
 
-    `response_id` is set where later requests may name it; `complete` is false while the provider still works on it.
+    `response_id` is set where later requests may name it; `complete` is false while the provider still works on it;
+    `conversation_id` is the provider's name of the conversation where only the answer tells it.
     """
 
     attributes: dict[str, Any]
@@ -28,6 +29,7 @@ class Reply(NamedTuple):
     response_id: str = ""
     complete: bool = True
     error_type: str | None = None
+    conversation_id: str = ""
 
 
 class Api(NamedTuple):
@@ -35,7 +37,8 @@ class Api(NamedTuple):
 
     `messages` takes what is said out of the arguments; `hear` reads it; `content` puts it in the form of the
     conventions, the tools aside; `read` reads an answer, given as mapping or model (the flag: it broke off); `gather`
-    collects chunks; `call_ids` takes only the ids of tool calls out of an answer.
+    collects chunks; `call_ids` takes only the ids of tool calls out of an answer. `in_run` says when a request is part
+    of a run: where it has to do with tools, where its session's run is open besides, or always.
     """
 
     operation: str
@@ -46,6 +49,7 @@ class Api(NamedTuple):
     read: Callable[[Any, Reading, bool], Reply]
     gather: Callable[[], Gathering]
     call_ids: Callable[[Any], list[str]]
+    in_run: Literal["tools", "open", "always"] = "tools"
 
 
 def _chat_messages(arguments: Mapping[str, Any]) -> Sequence[Any]:
@@ -104,7 +108,7 @@ def _response_content(items: Sequence[Any], arguments: Mapping[str, Any], readin
     return content
 
 
-def _read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:  # noqa: ARG001 - a response says its status
+def read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:  # noqa: ARG001 - a response says its status
     fields = fields_of(answer)
     choice = response_choice(fields, reading)
     attributes = response_attributes(fields)
@@ -125,7 +129,7 @@ def _read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:  #
 
 
 def _read_fetched(answer: Any, reading: Reading, broken_off: bool) -> Reply:
-    reply = _read_response(answer, reading, broken_off)
+    reply = read_response(answer, reading, broken_off)
     attributes = {key: value for key, value in reply.attributes.items() if not key.startswith("gen_ai.usage.")}
     status = fields_of(answer).get("status")
     if isinstance(status, str):
@@ -191,7 +195,7 @@ RESPONSES: Final = Api(
     messages=items_of,
     hear=response_conversation,
     content=_response_content,
-    read=_read_response,
+    read=read_response,
     gather=ResponseGathering,
     call_ids=_response_call_ids,
 )
@@ -202,6 +206,7 @@ FETCH_RESPONSE: Final = RESPONSES._replace(
     hear=_fetched_conversation,
     content=_no_content,
     read=_read_fetched,
+    in_run="open",
 )
 TEXT_COMPLETION: Final = CHAT._replace(
     operation="text_completion",

@@ -14,7 +14,7 @@ from opentelemetry.trace import Span
 
 from spanwarden import names
 from spanwarden.answers import Answers, HttpSeen, ModelCall
-from spanwarden.apis import FETCH_RESPONSE, Api
+from spanwarden.apis import Api
 from spanwarden.guard import Attachment, Counts, guarded, holder
 from spanwarden.heard import Conversation
 from spanwarden.metrics import Metrics
@@ -86,9 +86,9 @@ class Calls:
             tools = arguments.get(name)
             if isinstance(tools, list | tuple) and tools:
                 return True
-        if conversation.brings_results():
+        if api.in_run == "always" or conversation.brings_results():
             return True
-        if api is not FETCH_RESPONSE:
+        if api.in_run == "tools":
             return False
         session = self._sessions.find(conversation)
         return session is not None and session.turn is not None and not session.turn.finished

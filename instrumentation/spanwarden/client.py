@@ -16,16 +16,19 @@ from spanwarden.request import reread
 from spanwarden.streams import Ending, Following
 
 Method = Callable[..., Any]
+Unwrap = Callable[[], None]
+Enrich = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Call = ModelCall | UnsampledCall
 
 
 class Target(NamedTuple):
-    """Methods of the two classes of a resource, and the API that they speak."""
+    """Methods of the two classes of a resource, the API that they speak, and the argument that may have no name."""
 
     module: str
     owner: str
     methods: tuple[str, ...]
     api: Api
+    positional: str = "response_id"
 
 
 TARGETS: Final = (
@@ -37,26 +40,37 @@ TARGETS: Final = (
     Target("openai.resources.embeddings", "Embeddings", ("create",), EMBEDDINGS),
 )
 """Modules whose import brings the classes that are wrapped. What a version of the client lacks is passed over."""
-_READ_TWICE: Final = ("messages", "tools", "input")
+_READ_TWICE: Final = ("messages", "tools", "input", "tool_outputs", "additional_messages")
 """Arguments that may be iterables of one use."""
 _NO_STATE: Final[Mapping[str, Any]] = {}
 TRANSPORT: Final = "openai._base_client"
 """Where the client turns an HTTP response into an answer, which shows retries and request ids."""
 
 
-def wrap(calls: Calls, target: Target, module: Any) -> list[Callable[[], None]]:
-    """Wrap a target's methods of both classes; return what takes the wrappers off again."""
-    unwrappers = []
-    for owner, asynchronous in ((target.owner, False), (f"Async{target.owner}", True)):
-        cls = getattr(module, owner, None)
-        for method in target.methods:
-            if cls is not None and method in cls.__dict__:
-                wrapper = (_async_method if asynchronous else _sync_method)(_Recording(calls, target.api))
-                unwrappers.append(wrap_innermost(cls, method, wrapper))
-    return unwrappers
+def wrap(calls: Calls, target: Target, module: Any, enrich: Enrich | None = None) -> list[Unwrap]:
+    """Wrap a target's methods of both classes; return what takes the wrappers off again.
+
+    `enrich` adds to the arguments what else is known of a request.
+    """
+    recording = Recording(calls, target.api, target.positional, enrich)
+    return [
+        unwrap
+        for method in target.methods
+        for owner, wrapper in (
+            (target.owner, sync_method(recording)),
+            (f"Async{target.owner}", async_method(recording)),
+        )
+        for unwrap in wrap_present(module, owner, method, wrapper)
+    ]
 
 
-def wrap_transport(calls: Calls, module: Any) -> list[Callable[[], None]]:
+def wrap_present(module: Any, owner: str, method: str, wrapper: Method) -> list[Unwrap]:
+    """Wrap a method of a module's class, if this version of the client has it."""
+    cls = getattr(module, owner, None)
+    return [_wrap_innermost(cls, method, wrapper)] if cls is not None and method in cls.__dict__ else []
+
+
+def wrap_transport(calls: Calls, module: Any) -> list[Unwrap]:
     """Look at HTTP responses as the client does. Where a version has no such method, nothing is seen of them."""
 
     def process(wrapped: Method, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -65,13 +79,13 @@ def wrap_transport(calls: Calls, module: Any) -> list[Callable[[], None]]:
 
     owners = [getattr(module, name, None) for name in ("SyncAPIClient", "AsyncAPIClient")]
     return [
-        wrap_innermost(owner, "_process_response", process)
+        _wrap_innermost(owner, "_process_response", process)
         for owner in owners
         if owner is not None and "_process_response" in owner.__dict__
     ]
 
 
-def wrap_innermost(owner: type, method: str, wrapper: Method) -> Callable[[], None]:
+def _wrap_innermost(owner: type, method: str, wrapper: Method) -> Unwrap:
     """Wrap a method inside of any wrapper that is already there, so that a span which that one opens is seen."""
     outer: Any = None
     inner = owner.__dict__[method]
@@ -106,20 +120,24 @@ def _replace(owner: type, method: str, ours: Any, inner: Any) -> None:
         outer.__wrapped__ = inner
 
 
-class _Recording:
+class Recording:
     """Records the calls of one API."""
 
-    def __init__(self, calls: Calls, api: Api) -> None:
+    def __init__(self, calls: Calls, api: Api, positional: str, enrich: Enrich | None = None) -> None:
         self.counts = calls.counts
         self._calls = calls
         self._api = api
+        self._positional = positional
+        self._enrich = enrich
 
     def begin(self, resource: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
         """Open a call. One-time iterables are read once, for the request and for us; what they raise passes."""
         for name in _READ_TWICE:
             if name in kwargs:
                 kwargs[name] = reread(kwargs[name])
-        arguments: Mapping[str, Any] = {"response_id": args[0], **kwargs} if args else kwargs
+        arguments: Mapping[str, Any] = {self._positional: args[0], **kwargs} if args else kwargs
+        if self._enrich is not None:
+            arguments = self._enrich(arguments)
         return self._calls.begin(self._api, resource, arguments)
 
     def fail(self, call: Call, error: BaseException) -> None:
@@ -168,7 +186,7 @@ class _Recording:
         self._calls.end_stream(call, ending)
 
 
-def _sync_method(recording: _Recording) -> Method:
+def sync_method(recording: Recording) -> Method:
     def method(wrapped: Method, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call = recording.begin(instance, args, kwargs)
         if call is None:
@@ -184,7 +202,7 @@ def _sync_method(recording: _Recording) -> Method:
     return method
 
 
-def _async_method(recording: _Recording) -> Method:
+def async_method(recording: Recording) -> Method:
     async def method(wrapped: Method, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call = recording.begin(instance, args, kwargs)
         if call is None:

@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry._logs import get_logger, get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # untyped upstream
 
-from spanwarden import client, live, names
+from spanwarden import client, live, names, threads
 from spanwarden.content import ContentMode, content_mode, mark_resource
 from spanwarden.executors import carry_context
 from spanwarden.guard import Counts
@@ -69,6 +69,8 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
             self._on_import(target.module, recorder, functools.partial(client.wrap, recorder.calls, target))
         for live_target in live.TARGETS:
             self._on_import(live_target.module, recorder, functools.partial(live.wrap, recorder.calls, live_target))
+        for module, wrap in threads.wrappers(recorder.calls):
+            self._on_import(module, recorder, wrap)
         self._on_import(client.TRANSPORT, recorder, functools.partial(client.wrap_transport, recorder.calls))
         self._on_import(client.TARGETS[0].module, recorder, functools.partial(_warn, mode))
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from spanwarden.apis import REALTIME, RESPONSES, Api
 from spanwarden.calls import Calls
-from spanwarden.client import wrap_innermost
+from spanwarden.client import Unwrap, wrap_present
 from spanwarden.encode import fields_of
 from spanwarden.guard import guarded
 from spanwarden.streams import Ending, Following, and_then, and_then_async
@@ -170,17 +170,17 @@ def _transcribed(event: Mapping[str, Any]) -> dict[str, Any]:
     return {"id": event.get("item_id"), "type": "message", "role": "user", "content": content}
 
 
-def wrap(calls: Calls, target: LiveTarget, module: Any) -> list[Callable[[], None]]:
+def wrap(calls: Calls, target: LiveTarget, module: Any) -> list[Unwrap]:
     """Follow the connections that a target's classes open; return what takes the wrappers off again."""
     opened = (
-        (getattr(module, target.owner, None), ("__enter__", "enter"), _opening),
-        (getattr(module, f"Async{target.owner}", None), ("__aenter__", "enter"), _opening_async),
+        (target.owner, ("__enter__", "enter"), _opening(calls, target.api)),
+        (f"Async{target.owner}", ("__aenter__", "enter"), _opening_async(calls, target.api)),
     )
     return [
-        wrap_innermost(cls, method, opening(calls, target.api))
-        for cls, methods, opening in opened
+        unwrap
+        for owner, methods, opening in opened
         for method in methods
-        if cls is not None and method in cls.__dict__
+        for unwrap in wrap_present(module, owner, method, opening)
     ]
 
 

@@ -59,6 +59,7 @@ INPUT_MESSAGES: Final = "gen_ai.input.messages"
 OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 
+AGENT_ID: Final = "gen_ai.agent.id"
 AGENT_NAME: Final = "gen_ai.agent.name"
 CONVERSATION_COMPACTED: Final = "gen_ai.conversation.compacted"
 CONVERSATION_ID: Final = "gen_ai.conversation.id"

@@ -97,8 +97,12 @@ class Sessions:
     def named(self, session_id: str) -> Session:
         """The session of an id that the user's code gives."""
         with self._lock:
-            session = self._named.get(session_id) or Session(session_id)
-            self._named[session_id] = session
+            return self.name(session_id, self._named.get(session_id) or Session(session_id))
+
+    def name(self, session_id: str, session: Session) -> Session:
+        """Know a session by an id, too; the one that has this id already stays."""
+        with self._lock:
+            session = self._named.setdefault(session_id, session)
             self._named.move_to_end(session_id)
             if len(self._named) > self._limits.named:
                 self._named.popitem(last=False)

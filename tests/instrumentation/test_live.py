@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from openai.resources.realtime.realtime import RealtimeConnection, RealtimeConnectionManager
 from openai.resources.responses import Responses
 
 from instrumentation.instrumented import Instrument, Instrumented
@@ -27,6 +26,11 @@ DETAILS = {"input_token_details": {"cached_tokens": 3}, "output_token_details": 
 USAGE = {"input_tokens": 11, "output_tokens": 7, "total_tokens": 18, **DETAILS}
 
 
+def _realtime_of(user: Any) -> Any:
+    """The Realtime API of a client; older ones have it under `beta`."""
+    return user.realtime if hasattr(user, "realtime") else user.beta.realtime
+
+
 def _live(*items: Event, response_id: str = "resp_1", status: str = "completed") -> list[Event]:
     """The events of a response of the Realtime API: those of Responses, with another last one."""
     whole = response(*items, response_id=response_id, status=status, usage=USAGE)
@@ -42,7 +46,7 @@ def _result(item: Any) -> Any:
 
 
 def _realtime(url: str) -> None:
-    with client(url).realtime.connect(model="gpt-realtime") as connection:
+    with _realtime_of(client(url)).connect(model="gpt-realtime") as connection:
         connection.session.update(session={"type": "realtime", "tools": TOOLS, "instructions": "Be careful."})
         connection.conversation.item.create(item=ASK)
         connection.response.create()
@@ -56,7 +60,7 @@ def _realtime(url: str) -> None:
 
 
 def _realtime_entered(url: str) -> None:
-    connection = client(url).realtime.connect(model="gpt-realtime").enter()
+    connection = _realtime_of(client(url)).connect(model="gpt-realtime").enter()
     connection.send({"type": "session.update", "session": {"type": "realtime", "tools": TOOLS}})
     connection.send({"type": "conversation.item.create", "item": ASK})
     for result in (_result, None):
@@ -70,7 +74,7 @@ def _realtime_entered(url: str) -> None:
 
 def _asynchronous_realtime(url: str) -> None:
     async def run() -> None:
-        async with async_client(url) as user, user.realtime.connect(model="gpt-realtime") as connection:
+        async with async_client(url) as user, _realtime_of(user).connect(model="gpt-realtime") as connection:
             await connection.session.update(session={"type": "realtime", "tools": TOOLS})
             await connection.conversation.item.create(item=ASK)
             await connection.response.create()
@@ -123,7 +127,7 @@ def test_what_the_server_begins_by_itself_is_recorded_with_what_was_spoken(instr
     ]
     with (
         scripted_socket(greeting=[*GREETING, *spoken, *_live(SPEECH)]) as socket,
-        client(socket.url).realtime.connect(model="gpt-realtime") as connection,
+        _realtime_of(client(socket.url)).connect(model="gpt-realtime") as connection,
     ):
         for event in connection:
             if event.type == "response.done":
@@ -137,7 +141,7 @@ def test_what_the_server_begins_by_itself_is_recorded_with_what_was_spoken(instr
 def test_a_connection_that_is_closed_half_way_keeps_what_came(instrumented: Instrumented) -> None:
     events = _live(message("Once upon a time"))
     with scripted_socket(events[:5], greeting=GREETING) as socket:
-        with client(socket.url).realtime.connect(model="gpt-realtime") as connection:
+        with _realtime_of(client(socket.url)).connect(model="gpt-realtime") as connection:
             connection.response.create()
             for event in connection:
                 if event.type == "response.output_text.delta":
@@ -152,7 +156,7 @@ def test_an_error_for_a_response_ends_its_span(instrumented: Instrumented) -> No
     refused = [{"type": "error", "error": error}]
     with (
         scripted_socket(refused, _live(SPEECH), greeting=GREETING) as socket,
-        client(socket.url).realtime.connect(model="gpt-realtime") as connection,
+        _realtime_of(client(socket.url)).connect(model="gpt-realtime") as connection,
     ):
         connection.response.create()
         while connection.recv().type != "error":
@@ -170,15 +174,16 @@ def test_a_connection_stays_the_clients_own(instrument: Instrument) -> None:
     instrumented = instrument()
     with (
         scripted_socket(greeting=GREETING) as socket,
-        client(socket.url).realtime.connect(model="gpt-realtime") as connection,
+        _realtime_of(client(socket.url)).connect(model="gpt-realtime") as connection,
     ):
-        assert type(connection) is RealtimeConnection
+        assert type(connection).__name__ == "RealtimeConnection"
         assert connection.recv().type == "session.created"
         connection.close(code=1000, reason="enough")
-    entered = RealtimeConnectionManager.__dict__["enter"]
+    manager = type(_realtime_of(client(socket.url)).connect(model="gpt-realtime"))
+    entering = manager.__dict__["enter"]
     instrumented.instrumentor.uninstrument()
 
-    assert RealtimeConnectionManager.__dict__["enter"] is entered.__wrapped__
+    assert manager.__dict__["enter"] is entering.__wrapped__
     assert len(instrumented.seen()) == 0
 
 

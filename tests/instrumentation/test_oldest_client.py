@@ -12,8 +12,10 @@ import pytest
 OLDEST = "1.66"
 HERE = Path(__file__).parent
 TESTS = (
+    "test_assistants.py",
     "test_client_behaviour.py",
     "test_hard_input.py",
+    "test_live.py",
     "test_reasoning.py",
     "test_responses.py",
     "test_rest_of_the_client.py",
