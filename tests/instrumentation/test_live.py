@@ -26,6 +26,14 @@ DETAILS = {"input_token_details": {"cached_tokens": 3}, "output_token_details": 
 USAGE = {"input_tokens": 11, "output_tokens": 7, "total_tokens": 18, **DETAILS}
 
 
+def _client(url: str) -> Any:
+    return client(url, websocket_base_url=url.replace("http", "ws", 1))
+
+
+def _async_client(url: str) -> Any:
+    return async_client(url, websocket_base_url=url.replace("http", "ws", 1))
+
+
 def _realtime_of(user: Any) -> Any:
     """The Realtime API of a client; older ones have it under `beta`."""
     return user.realtime if hasattr(user, "realtime") else user.beta.realtime
@@ -46,7 +54,7 @@ def _result(item: Any) -> Any:
 
 
 def _realtime(url: str) -> None:
-    with _realtime_of(client(url)).connect(model="gpt-realtime") as connection:
+    with _realtime_of(_client(url)).connect(model="gpt-realtime") as connection:
         connection.session.update(session={"type": "realtime", "tools": TOOLS, "instructions": "Be careful."})
         connection.conversation.item.create(item=ASK)
         connection.response.create()
@@ -60,7 +68,7 @@ def _realtime(url: str) -> None:
 
 
 def _realtime_entered(url: str) -> None:
-    connection = _realtime_of(client(url)).connect(model="gpt-realtime").enter()
+    connection = _realtime_of(_client(url)).connect(model="gpt-realtime").enter()
     connection.send({"type": "session.update", "session": {"type": "realtime", "tools": TOOLS}})
     connection.send({"type": "conversation.item.create", "item": ASK})
     for result in (_result, None):
@@ -74,7 +82,7 @@ def _realtime_entered(url: str) -> None:
 
 def _asynchronous_realtime(url: str) -> None:
     async def run() -> None:
-        async with async_client(url) as user, _realtime_of(user).connect(model="gpt-realtime") as connection:
+        async with _async_client(url) as user, _realtime_of(user).connect(model="gpt-realtime") as connection:
             await connection.session.update(session={"type": "realtime", "tools": TOOLS})
             await connection.conversation.item.create(item=ASK)
             await connection.response.create()
@@ -127,7 +135,7 @@ def test_what_the_server_begins_by_itself_is_recorded_with_what_was_spoken(instr
     ]
     with (
         scripted_socket(greeting=[*GREETING, *spoken, *_live(SPEECH)]) as socket,
-        _realtime_of(client(socket.url)).connect(model="gpt-realtime") as connection,
+        _realtime_of(_client(socket.url)).connect(model="gpt-realtime") as connection,
     ):
         for event in connection:
             if event.type == "response.done":
@@ -141,7 +149,7 @@ def test_what_the_server_begins_by_itself_is_recorded_with_what_was_spoken(instr
 def test_a_connection_that_is_closed_half_way_keeps_what_came(instrumented: Instrumented) -> None:
     events = _live(message("Once upon a time"))
     with scripted_socket(events[:5], greeting=GREETING) as socket:
-        with _realtime_of(client(socket.url)).connect(model="gpt-realtime") as connection:
+        with _realtime_of(_client(socket.url)).connect(model="gpt-realtime") as connection:
             connection.response.create()
             for event in connection:
                 if event.type == "response.output_text.delta":
@@ -156,7 +164,7 @@ def test_an_error_for_a_response_ends_its_span(instrumented: Instrumented) -> No
     refused = [{"type": "error", "error": error}]
     with (
         scripted_socket(refused, _live(SPEECH), greeting=GREETING) as socket,
-        _realtime_of(client(socket.url)).connect(model="gpt-realtime") as connection,
+        _realtime_of(_client(socket.url)).connect(model="gpt-realtime") as connection,
     ):
         connection.response.create()
         while connection.recv().type != "error":
@@ -174,12 +182,12 @@ def test_a_connection_stays_the_clients_own(instrument: Instrument) -> None:
     instrumented = instrument()
     with (
         scripted_socket(greeting=GREETING) as socket,
-        _realtime_of(client(socket.url)).connect(model="gpt-realtime") as connection,
+        _realtime_of(_client(socket.url)).connect(model="gpt-realtime") as connection,
     ):
         assert type(connection).__name__ == "RealtimeConnection"
         assert connection.recv().type == "session.created"
         connection.close(code=1000, reason="enough")
-    manager = type(_realtime_of(client(socket.url)).connect(model="gpt-realtime"))
+    manager = type(_realtime_of(_client(socket.url)).connect(model="gpt-realtime"))
     entering = manager.__dict__["enter"]
     instrumented.instrumentor.uninstrument()
 
@@ -188,7 +196,7 @@ def test_a_connection_stays_the_clients_own(instrument: Instrument) -> None:
 
 
 def _response_loop(url: str) -> None:
-    with client(url).responses.connect() as connection:
+    with _client(url).responses.connect() as connection:
         connection.response.create(model="gpt-5", input="Go.", tools=TOOLS)
         for event in connection:
             if event.type == "response.completed":
@@ -202,7 +210,7 @@ def _response_loop(url: str) -> None:
 
 def _asynchronous_response_loop(url: str) -> None:
     async def run() -> None:
-        async with async_client(url) as user, user.responses.connect() as connection:
+        async with _async_client(url) as user, user.responses.connect() as connection:
             await connection.response.create(model="gpt-5", input="Go.", tools=TOOLS)
             async for event in connection:
                 if event.type == "response.completed":
