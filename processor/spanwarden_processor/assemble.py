@@ -107,7 +107,7 @@ class Assembler:
         new: list[NewStep] = []
         own: Sequence[Identity] = ()
         repeated: Counts = {}
-        if reading.left_out > tracked.recall.keys:
+        if reading.left_out and reading.left_out > tracked.recall.keys:
             tracked.missing = True
         if reading.system:
             stream, parts = self._unread(reading.system, tracked.instructions, flaws)

@@ -5,6 +5,7 @@ bytes ─otlp─▶ Span ─normalize─▶ Activity ─assemble─▶ Sighting 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from spanwarden_processor.dialects import DIALECTS, may_be_read
 from spanwarden_processor.messages import MessageReader
 from spanwarden_processor.normalize import normalize
 from spanwarden_processor.otlp.decode import read
-from spanwarden_processor.otlp.forged import forged
+from spanwarden_processor.otlp.forged import forged, may_be_forged
 from spanwarden_processor.otlp.slices import SpanSlice, span_slices
 from spanwarden_processor.report import Report
 from spanwarden_processor.scorers import Scorer
@@ -43,6 +44,8 @@ class Pipeline:
     def score(self, record: bytes, now_ns: int, source: str | None = None) -> Scored:
         """Judge the spans of an export request. `source` is its sender, where that was authenticated."""
         report = Report(self._monitor, now_ns)
+        if not may_be_read(record, 0, len(record)) and not may_be_forged(record):
+            return report.scored((), Counter())
         slices = span_slices(record)
         removed = forged(record, slices)
         report.remove(removed)

@@ -33,6 +33,11 @@ class Forged(NamedTuple):
 NOTHING_FORGED = Forged((), frozenset(), 0)
 
 
+def may_be_forged(request: bytes) -> bool:
+    """Whether anything in the request may look like a verdict of ours; False is certain."""
+    return KEY_PREFIX in request or VERDICT_SCOPE in request
+
+
 def forged(request: bytes, slices: Sequence[SpanSlice]) -> Forged:
     """Everything in the request that looks like a verdict of ours (each attribute and each span is one item)."""
     has_keys = KEY_PREFIX in request
