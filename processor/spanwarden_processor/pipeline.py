@@ -76,8 +76,8 @@ def _read(
     """The spans that may be about GenAI, with their place in the record. One that does not parse is marked."""
     positions = [
         position
-        for position, (frame, _, _) in enumerate(slices)
-        if position not in gone and may_be_read(record, frame.start, frame.end)
+        for position, part in enumerate(slices)
+        if position not in gone and may_be_read(record, part.frame.start, part.frame.end)
     ]
     for position, span in read(record, slices, positions) if positions else ():
         if span is None:

@@ -375,8 +375,8 @@ def test_a_span_that_does_not_parse_is_marked_and_keeps_its_bytes() -> None:
     scored = pipeline().score(record, NOW_NS)
 
     patched = apply(record, scored.patch)
-    start, end = span_slices(record)[0].frame[2:]
-    assert record[start:end] in patched
+    frame = span_slices(record)[0].frame
+    assert record[frame.start : frame.end] in patched
     written = judged(record.replace(b"\xff" * 6, b"broken"), scored)
     assert [each["verdict"] for each in written] == ["unknown", "clear"]
     assert written[0]["status"] == "error"

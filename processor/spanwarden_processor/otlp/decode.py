@@ -97,8 +97,8 @@ def _views_apart(request: bytes, slices: Sequence[SpanSlice]) -> Iterator[tuple[
         attributes = Attributes(resource.resource.attributes if resource else {})
         for scope_frame, parts in groupby(in_resource, lambda part: part.scope):
             scope = _parsed(_ScopeSpansView, shell(request, scope_frame, SPANS)) if resource else None
-            for frame, _, _ in parts:
-                span = _parsed(_SpanView, request[frame.start : frame.end]) if scope else None
+            for part in parts:
+                span = _parsed(_SpanView, request[part.frame.start : part.frame.end]) if scope else None
                 yield span, attributes, scope.scope.name if scope else ""
 
 

@@ -52,7 +52,8 @@ def forged(request: bytes, slices: Sequence[SpanSlice]) -> Forged:
 def _names_verdict_scope(request: bytes, slices: Sequence[SpanSlice]) -> bool:
     """Whether our scope's name stands anywhere beside the spans of a ScopeSpans. Spans, the most of it, are skipped."""
     position, scope_end = 0, 0
-    for span, scope, _ in slices:
+    for part in slices:
+        span, scope = part.frame, part.scope
         if scope.end != scope_end:
             if request.find(VERDICT_SCOPE, position, scope_end) >= 0:
                 return True
@@ -78,9 +79,10 @@ def _is_verdict_scope(request: bytes, scope: Frame) -> bool:
 
 def _attributes(request: bytes, slices: Sequence[SpanSlice], gone: frozenset[int]) -> Iterator[Change]:
     seen: set[int] = set()
-    for index, (span, scope, resource) in enumerate(slices):
+    for index, part in enumerate(slices):
         if index in gone:
             continue
+        span, scope, resource = part.frame, part.scope, part.resource
         if resource.start not in seen:
             seen.add(resource.start)
             yield from _nested(request, resource, _RESOURCE, _RESOURCE_ATTRIBUTES, ())

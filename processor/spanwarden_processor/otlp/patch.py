@@ -62,7 +62,8 @@ def apply(original: bytes, patch: bytes) -> bytes:
 
 def appended(part: SpanSlice, content: bytes) -> Change:
     """The change that writes fields behind all others of a span."""
-    return Change(part.frame.end, part.frame.end, content, part)
+    end = part.frame.end
+    return Change(end, end, content, (part.frame, part.scope, part.resource))
 
 
 def patch_for(changes: Iterable[Change]) -> bytes:
@@ -72,7 +73,7 @@ def patch_for(changes: Iterable[Change]) -> bytes:
     """
     edits: list[tuple[int, int, bytes]] = []
     growth: dict[int, int] = {}
-    around: dict[int, Sequence[Frame]] = {}
+    around: dict[int, tuple[Frame, ...]] = {}
     for start, end, replacement, within in changes:
         edits.append((start, end, replacement))
         grown = len(replacement) - (end - start)
@@ -88,17 +89,16 @@ def patch_for(changes: Iterable[Change]) -> bytes:
     return encode(edits)
 
 
-def _length_edits(growth: dict[int, int], around: dict[int, Sequence[Frame]]) -> Iterable[tuple[int, int, bytes]]:
+def _length_edits(growth: dict[int, int], around: dict[int, tuple[Frame, ...]]) -> Iterable[tuple[int, int, bytes]]:
     # A message begins after the ones around it: going backwards, each has all of its growth when it is reached.
     for start in sorted(growth, reverse=True):
         if not growth[start]:
             continue
-        within = around[start]
-        _, length_at, _, end = within[0]
-        length = varint(end - start + growth[start])
-        if len(within) > 1:
-            growth[within[1].start] += growth[start] + len(length) - (start - length_at)
-        yield length_at, start, length
+        frame, *outer = around[start]
+        length = varint(frame.end - start + growth[start])
+        if outer:
+            growth[outer[0].start] += growth[start] + len(length) - (start - frame.length_at)
+        yield frame.length_at, start, length
 
 
 def _decode(patch: bytes) -> list[tuple[int, int, bytes]]:

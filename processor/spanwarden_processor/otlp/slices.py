@@ -6,9 +6,8 @@ byte of the request.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import xxhash
+from msgspec import Struct
 
 from spanwarden_processor.errors import NotOtlp
 from spanwarden_processor.otlp.wire import Frame, MalformedWire, frames
@@ -17,7 +16,7 @@ RESOURCE_SPANS, SCOPE_SPANS, SPANS = 1, 2, 2
 """Field numbers of the repeated messages on the way to a span (opentelemetry.proto.trace.v1)."""
 
 
-class SpanSlice(NamedTuple):
+class SpanSlice(Struct, frozen=True):
     """One span of a request and what is around it, the innermost first: its message, ScopeSpans and ResourceSpans."""
 
     frame: Frame
@@ -56,4 +55,4 @@ def span_keys(request: bytes, seed: int) -> list[int]:
     `seed` keeps others from computing collisions; one installation must keep using the same one.
     """
     view = memoryview(request)
-    return [xxhash.xxh3_64_intdigest(view[frame.start : frame.end], seed) for frame, _, _ in span_slices(request)]
+    return [xxhash.xxh3_64_intdigest(view[part.frame.start : part.frame.end], seed) for part in span_slices(request)]

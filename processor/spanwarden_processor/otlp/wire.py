@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from msgspec import Struct
+
 VARINT, FIXED64, LENGTH_DELIMITED, START_GROUP, END_GROUP, FIXED32 = 0, 1, 2, 3, 4, 5
 _VARINT_BYTES_MAX = 10
 _TAG_MAX = 1 << 32
@@ -33,7 +35,7 @@ class Field(NamedTuple):
     end: int
 
 
-class Frame(NamedTuple):
+class Frame(Struct, frozen=True):
     """A length-delimited field: its tag begins at `field`, its length at `length_at`, its content is `start:end`."""
 
     field: int
@@ -61,6 +63,8 @@ def length_delimited(number: int, content: bytes) -> bytes:
 
 def read_varint(data: bytes, position: int, end: int) -> tuple[int, int]:
     """The number that begins at `position`, and where it ends."""
+    if position + 1 < end and data[position + 1] < 128 <= data[position]:  # as most lengths
+        return data[position] & 127 | data[position + 1] << 7, position + 2
     value = shift = 0
     limit = min(end, position + _VARINT_BYTES_MAX)
     while position < limit:
