@@ -66,11 +66,12 @@ class Assembler:
         self._bytes = 0
         self._new: list[str] = []
 
-    def feed(self, activities: Iterable[Activity], now_ns: int, source: str | None = None) -> Iterator[Sighting]:
-        """Each activity in its session. `source` is the sender, where it was authenticated.
+    def feed(self, activities: Iterable[Activity], now_ns: int, source: str | None = None) -> list[Sighting]:
+        """Each activity in its session; their new steps are to be admitted in this order.
 
-        The new steps of one must be admitted to its session before the next is asked for.
+        `source` is the sender, where it was authenticated.
         """
+        sightings = []
         resource: Mapping[str, Any] | None = None
         sender = source or ""
         for activity in activities:
@@ -80,10 +81,11 @@ class Assembler:
                 sender = f"{resource.get('service.namespace') or ''}/{resource.get('service.name') or ''}"
             tracked = self._session_of(activity, sender)
             tracked.last_ns, tracked.idle, tracked.trace_id = now_ns, False, span.trace_id
-            yield self._sighting(activity, tracked)
+            sightings.append(self._sighting(activity, tracked))
             self._bytes += tracked.weigh()
             if self._bytes > self._limits.state_bytes or len(self._sessions) > self._limits.sessions:
                 self._evict(tracked)
+        return sightings
 
     def expire(self, now_ns: int) -> Iterator[TrackedSession]:
         """Sessions that have gone idle since the last call. Their state is held as long as there is room."""

@@ -57,7 +57,8 @@ class Pipeline:
         return report.scored(self._assembler.new_sessions(), self._assembler.counts)
 
     def judge(self, spans: Iterable[tuple[int, Span]], now_ns: int, source: str | None = None) -> Iterator[Judged]:
-        """Each span about GenAI in its session, in the order of time, judged before the next one is looked at."""
+        """Each span about GenAI in its session, in the order of time."""
+        # All are recognised before the first is judged: what runs together runs from the processor's caches.
         for sighting in self._assembler.feed(normalize(spans, DIALECTS, self._reader), now_ns, source):
             outcome = self._cascade.judge(sighting)
             yield Judged(sighting, outcome, status_of(sighting, outcome))
