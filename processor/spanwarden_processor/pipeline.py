@@ -15,7 +15,7 @@ from spanwarden_processor.dialects import DIALECTS, may_be_read
 from spanwarden_processor.messages import MessageReader
 from spanwarden_processor.normalize import normalize
 from spanwarden_processor.otlp.decode import read
-from spanwarden_processor.otlp.forged import forged, may_be_forged
+from spanwarden_processor.otlp.forged import NOTHING_FORGED, ForgerySearch, forged
 from spanwarden_processor.otlp.slices import SpanSlice, span_slices
 from spanwarden_processor.report import Report
 from spanwarden_processor.scorers import Scorer
@@ -40,14 +40,16 @@ class Pipeline:
         self._reader = MessageReader(settings.limits, frozenset(settings.approval_sources))
         self._assembler = Assembler(settings, self._reader, known_sessions)
         self._cascade = Cascade(scorers, settings)
+        self._may_be_forged = ForgerySearch()
 
     def score(self, record: bytes, now_ns: int, source: str | None = None) -> Scored:
         """Judge the spans of an export request. `source` is its sender, where that was authenticated."""
         report = Report(self._monitor, now_ns)
-        if not may_be_read(record, 0, len(record)) and not may_be_forged(record):
+        suspect = self._may_be_forged(record)
+        if not suspect and not may_be_read(record, 0, len(record)):
             return report.scored((), Counter())
         slices = span_slices(record)
-        removed = forged(record, slices)
+        removed = forged(record, slices) if suspect else NOTHING_FORGED
         report.remove(removed)
         spans = _read(record, slices, removed.spans, report)
         for sighting, outcome, status in self.judge(spans, now_ns, source):

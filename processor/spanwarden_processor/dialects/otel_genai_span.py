@@ -10,8 +10,11 @@ from typing import Any, Final
 from spanwarden_processor.reading import Content, Dialect, Operation, Reading
 from spanwarden_processor.types import ReasoningKind, Span
 
-_WRAPPERS: Final = frozenset({"invoke_agent", "create_agent", "invoke_workflow"})
-_WITHOUT_STEPS: Final = frozenset({"embeddings", "retrieval"})
+_OPERATIONS: Final[dict[str, Operation]] = {
+    **dict.fromkeys(("invoke_agent", "create_agent", "invoke_workflow"), "agent"),
+    **dict.fromkeys(("embeddings", "retrieval"), "other"),
+}
+"""The others are calls of a model, but for `execute_tool`."""
 _SIGNS: Final = (
     "gen_ai.operation.name",
     "gen_ai.provider.name",
@@ -26,13 +29,14 @@ def read(span: Span) -> Reading | None:
     """What the span says, or None where it is not about GenAI."""
     value = span.attributes.get
     operation = value("gen_ai.operation.name")
-    session = value("spanwarden.session.id") or value("gen_ai.conversation.id")
+    session = value("spanwarden.session.id") or value("gen_ai.conversation.id") or None
+    session = session if isinstance(session, str) else None
     truncated = value("spanwarden.truncated") is True
     if not isinstance(operation, str):
-        return _without_operation(span, _name(session), truncated)
+        return _without_operation(span, session, truncated)
     if operation == "execute_tool":
-        return Reading("tool", _execution(span), session=_name(session), truncated=truncated)
-    return _conversation(span, _kind(operation), _name(session), truncated)
+        return Reading("tool", _execution(span), session=session, truncated=truncated)
+    return _conversation(span, _OPERATIONS.get(operation, "model"), session, truncated)
 
 
 def _without_operation(span: Span, session: str | None, truncated: bool) -> Reading | None:
@@ -63,12 +67,6 @@ def _conversation(span: Span, operation: Operation, session: str | None, truncat
         truncated=truncated,
         left_out=left_out if isinstance(left_out, int) else 0,
     )
-
-
-def _kind(operation: str) -> Operation:
-    if operation in _WRAPPERS:
-        return "agent"
-    return "other" if operation in _WITHOUT_STEPS else "model"
 
 
 def _execution(span: Span) -> Content:
@@ -103,10 +101,6 @@ def _older(content: Any, role: str) -> Content:
     if not isinstance(content, str) or content.lstrip().startswith("["):
         return content
     return [{"role": role, "parts": [{"type": "text", "content": content}]}]
-
-
-def _name(session: Any) -> str | None:
-    return session if isinstance(session, str) and session else None
 
 
 OTEL_GENAI_SPAN: Final = Dialect("otel_genai_span", (b"gen_ai.", b"spanwarden."), read)

@@ -5,8 +5,11 @@ Nobody but this processor may write keys that begin with `misalignment.` or span
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+
+import hyperscan
 
 from spanwarden_processor.otlp.patch import Change
 from spanwarden_processor.otlp.slices import SpanSlice
@@ -33,9 +36,27 @@ class Forged(NamedTuple):
 NOTHING_FORGED = Forged((), frozenset(), 0)
 
 
-def may_be_forged(request: bytes) -> bool:
-    """Whether anything in the request may look like a verdict of ours; False is certain."""
-    return KEY_PREFIX in request or VERDICT_SCOPE in request
+class ForgerySearch:
+    """Whether anything in a request may look like a verdict of ours; False is certain. For one thread.
+
+    Hyperscan takes 0.5 us for a span of 4 KiB, two searches by Python 2 us.
+    """
+
+    def __init__(self) -> None:
+        """Compile what is looked for."""
+        self._database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        self._database.compile(
+            expressions=[re.escape(KEY_PREFIX), re.escape(VERDICT_SCOPE)],
+            ids=[0, 1],
+            elements=2,
+            flags=[hyperscan.HS_FLAG_SINGLEMATCH] * 2,
+        )
+
+    def __call__(self, request: bytes) -> bool:
+        """Look through the request."""
+        found: list[int] = []
+        self._database.scan(request, match_event_handler=lambda pattern, *_: found.append(pattern))
+        return bool(found)
 
 
 def forged(request: bytes, slices: Sequence[SpanSlice]) -> Forged:
