@@ -25,9 +25,9 @@ WARM = 10
 """Requests that are not measured."""
 
 STAGES = {
-    "decode: bytes to spans": (("pipeline.py", "_read"), ("slices.py", "span_slices"), ("forged.py", "forged")),
+    "decode: bytes to spans": (("pipeline.py", "_read"), ("slices.py", "span_slices"), ("forged.py", "__call__")),
     "normalize: spans to steps": (("normalize.py", "normalize"),),
-    "assemble: what is new": (("assemble.py", "_sighting"),),
+    "assemble: what is new": (("assemble.py", "feed"),),
     "admit: indexes of the session": (("session.py", "admit"),),
     "  of it: effects of tool calls": (("tools.py", "effects_of_call"),),
     "rules": (("cascade.py", "_ask"),),

@@ -404,7 +404,7 @@ def long_session(turns: int) -> Iterator[bytes]:
     for turn in range(turns):
         answer = calls("bash", {"command": f"make target-{turn}"}, f"c{turn}")
         yield request_for(chat_span(history, answer, number=turn + 1))
-        history = [*history, answer, returns(f"built {turn} " * 40, f"c{turn}")]
+        history = [*history, answer, returns(f"built {turn} ✓ " * 40, f"c{turn}")]
 
 
 def test_a_call_does_not_parse_the_history_that_was_parsed_before(monkeypatch: pytest.MonkeyPatch) -> None:
