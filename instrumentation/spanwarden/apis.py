@@ -199,7 +199,7 @@ RESPONSES: Final = Api(
     gather=ResponseGathering,
     call_ids=_response_call_ids,
 )
-REALTIME: Final = RESPONSES._replace(api_type=None, hear=_live_conversation)
+REALTIME: Final = RESPONSES._replace(api_type="realtime", hear=_live_conversation)
 FETCH_RESPONSE: Final = RESPONSES._replace(
     operation="fetch_response",
     messages=_nothing,

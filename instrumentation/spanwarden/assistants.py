@@ -67,6 +67,14 @@ def _read_run(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     return reply._replace(choices=said, response_id=turn, conversation_id=str(run.get("thread_id") or ""))
 
 
+def _read_fetched_run(answer: Any, reading: Reading, broken_off: bool) -> Reply:
+    reply = _read_run(answer, reading, broken_off)
+    status = fields_of(answer).get("status")
+    if isinstance(status, str):
+        reply.attributes[names.RESPONSE_STATUS] = status
+    return reply
+
+
 def _calls_of(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     asked = fields_of(fields_of(run.get("required_action")).get("submit_tool_outputs")).get("tool_calls")
     calls = [(fields_of(call), fields_of(fields_of(call).get("function"))) for call in asked or ()]
@@ -89,9 +97,12 @@ def _read_messages(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     messages = [fields_of(message) for message in fields_of(answer).get("data") or ()]
     said = [message for message in messages if message.get("role") == "assistant"]
     newest = [message for message in said if message.get("run_id") == said[0].get("run_id")]
-    response = {"status": "completed" if newest else None, "output": [_said(message) for message in newest[::-1]]}
-    reply = read_response(response, reading, broken_off)
-    return reply._replace(response_id=str(newest[0].get("id") or "") if newest else "")
+    if not newest:
+        return Reply({}, [])
+    output = [_said(message) for message in newest[::-1]]
+    reply = read_response({"id": newest[0].get("run_id"), "status": "completed", "output": output}, reading, broken_off)
+    reply.attributes[names.RESPONSE_STATUS] = "completed"
+    return reply._replace(response_id=str(newest[0].get("id") or ""))
 
 
 class RunGathering:
@@ -138,7 +149,7 @@ class RunGathering:
 
 
 RUN: Final = RESPONSES._replace(
-    api_type=None,
+    api_type="assistants",
     in_run="always",
     messages=_items,
     hear=_hear,
@@ -146,5 +157,5 @@ RUN: Final = RESPONSES._replace(
     gather=RunGathering,
     call_ids=lambda answer: [call["call_id"] for call in _calls_of(fields_of(answer))],
 )
-FETCH_RUN: Final = RUN._replace(operation=FETCH_RESPONSE.operation, in_run="open")
+FETCH_RUN: Final = RUN._replace(operation=FETCH_RESPONSE.operation, read=_read_fetched_run, in_run="open")
 FETCH_MESSAGES: Final = FETCH_RUN._replace(read=_read_messages, call_ids=lambda _answer: [])

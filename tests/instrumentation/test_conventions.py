@@ -46,7 +46,7 @@ PRESENT: Final[Mapping[str, tuple[str, ...]]] = {
         "server.address",
         "gen_ai.embeddings.dimension.count",
     ),
-    "fetch_response": ("gen_ai.provider.name", "gen_ai.response.id", "gen_ai.response.status", "gen_ai.response.model"),
+    "fetch_response": ("gen_ai.provider.name", "gen_ai.response.id", "gen_ai.response.status", "openai.api.type"),
     "execute_tool": ("gen_ai.tool.name", "gen_ai.tool.type"),
     "invoke_agent": ("gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens"),
 }
@@ -71,6 +71,22 @@ REQUIRED_OF_PART: Final[Mapping[str, tuple[str, ...]]] = {
     "time_travel_call": (),
 }
 
+RUN: Final = {
+    "id": "run_1",
+    "object": "thread.run",
+    "thread_id": "thread_1",
+    "assistant_id": "a",
+    "model": "gpt-5-2026",
+}
+MESSAGE: Final = {
+    "id": "msg_1",
+    "role": "assistant",
+    "run_id": "run_1",
+    "content": [{"type": "text", "text": {"value": "Done."}}],
+}
+
+pytestmark = pytest.mark.filterwarnings("ignore:The Assistants API is deprecated:DeprecationWarning")
+
 
 def _many_things(instrumented: Instrumented) -> Seen:
     """Loops, errors, own steps and pictures, all in one."""
@@ -92,6 +108,9 @@ def _many_things(instrumented: Instrumented) -> Seen:
         response(spoken("Fetched."), response_id="resp_2"),
         {"model": "embed", "data": [{"embedding": [0.5]}], "usage": {"prompt_tokens": 1, "total_tokens": 1}},
         {**said("x"), "choices": [{"index": 0, "text": "upon a time", "finish_reason": "stop"}]},
+        {**RUN, "status": "completed", "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}},
+        {**RUN, "status": "completed"},
+        {"object": "list", "data": [MESSAGE], "has_more": False},
     )
     with scripted_model(*answers) as model:
         user = client(model.url)
@@ -105,7 +124,7 @@ def _many_things(instrumented: Instrumented) -> Seen:
             run_loop(user, conversation("And now?"))
         _other_apis(user)
     seen = instrumented.seen()
-    assert len(seen) == 20
+    assert len(seen) == 24
     return seen
 
 
@@ -117,6 +136,10 @@ def _other_apis(user: openai.OpenAI) -> None:
     user.responses.retrieve("resp_2")
     user.embeddings.create(model="embed", input="text", encoding_format="float")
     user.completions.create(model="davinci", prompt="Once")
+    threads: Any = user.beta.threads
+    threads.runs.create("thread_1", assistant_id="asst_1", model="gpt-5")
+    threads.runs.retrieve("run_1", thread_id="thread_1")
+    threads.messages.list("thread_1")
 
 
 def test_names_and_kinds_follow_the_operation(instrumented: Instrumented) -> None:

@@ -114,6 +114,7 @@ def test_a_realtime_loop_leaves_the_tree_of_chat_completions(
     assert [each["role"] for each in content(last, "gen_ai.input.messages")] == ["user", "assistant", "tool"]
     assert attribute(first, "gen_ai.usage.cache_read.input_tokens") == 3
     assert attribute(first, "server.address") == "127.0.0.1"
+    assert attribute(first, "openai.api.type") == "realtime"
     assert instrumented.instrumentor.counts.faults == 0
 
 
