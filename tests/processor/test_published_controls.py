@@ -10,33 +10,37 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from published_figures import KEYWORDS, STRUCTURE
-from spanwarden_processor.evaluation.cache import Cache
-from spanwarden_processor.evaluation.run import Evaluation
+from spanwarden_processor.evaluation.control_scores import TrainRows, control_scores
+from spanwarden_processor.evaluation.controls import control_of
+from spanwarden_processor.evaluation.metrics import Figure, auc, scores_of
+from spanwarden_processor.evaluation.rows import read_rows, split_of
+from spanwarden_processor.evaluation.run import training_beside
 
 DATA = Path(os.environ.get("EVAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no labelled data sets in {DATA} (EVAL_DATA)")
 
 
 @lru_cache(maxsize=1)
-def controls() -> Mapping[str, Mapping[str, Any]]:
-    """What the controls tell of each data set. No detector runs: only the controls are asked."""
-    return dict(_controls())
+def controls() -> Mapping[str, Mapping[str, Figure]]:
+    """What the controls tell of each data set, those that can tell anything."""
+    shares: dict[tuple[Path, ...], TrainRows | None] = {}
+    return {name: dict(_controls(DATA / f"{name}.jsonl.gz", shares)) for name in STRUCTURE}
 
 
-def _controls() -> Iterator[tuple[str, Mapping[str, Any]]]:
-    paths = [DATA / f"{name}.jsonl.gz" for name in STRUCTURE]
-    evaluation = Evaluation(tuple, Cache(None, "test"), views=("all",))
-    for data_set in evaluation.data_sets(paths, lambda *_: None):
-        yield data_set.name, data_set.figures["controls"]
+def _controls(path: Path, shares: dict[tuple[Path, ...], TrainRows | None]) -> Iterator[tuple[str, Figure]]:
+    rows = [(row.facts, control_of(row.steps)) for row in read_rows(path) if row.facts.label is not None]
+    labels, groups = [facts.label or 0 for facts, _ in rows], [facts.group for facts, _ in rows]
+    for name, control in control_scores(rows, split_of(path), training_beside(path, shares)).items():
+        if control.scores is not None:
+            yield name, auc(scores_of(list(control.scores), labels, groups))
 
 
 def interval(name: str, control: str) -> tuple[float, float]:
-    low, high = controls()[name][control]["auc_interval"]
+    low, high = controls()[name][control].interval or (0.0, 1.0)
     return round(low, 2), round(high, 2)
 
 
@@ -67,10 +71,3 @@ def test_the_published_words_tell_of_agentdojo_more_than_the_short_list_and_less
     published = KEYWORDS["agentdojo.dev"]
 
     assert interval("agentdojo.dev", "keywords")[1] < published < interval("agentdojo.dev", "category_words")[0]
-
-
-@pytest.mark.parametrize("name", sorted(STRUCTURE))
-def test_the_control_that_stands_beside_a_figure_is_the_strongest_of_all(name: str) -> None:
-    told = {key: each["auc"] for key, each in controls()[name].items() if key != "strongest" and each["auc"]}
-
-    assert told[controls()[name]["strongest"]] == max(told.values())

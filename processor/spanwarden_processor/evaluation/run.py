@@ -169,8 +169,11 @@ def _tasks(runs: Mapping[str, tuple[RowStep, ...]]) -> Iterator[Task]:
         yield items[start : start + _RUNS_PER_TASK]
 
 
-def _training(path: Path) -> Training:
-    """The train rows that stand beside a file of development rows; nothing else is learned from."""
+def training_beside(path: Path, shares: dict[tuple[Path, ...], TrainRows | None]) -> Training:
+    """The train rows that stand beside a file of development rows; nothing else is learned from.
+
+    `shares` keeps what was made of the train files, for the next file of the same folder.
+    """
     if split_of(path) != "dev":
         return Training(None, None)
     own = train_file_of(path)
