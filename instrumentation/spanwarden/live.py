@@ -13,10 +13,13 @@ from spanwarden.calls import Calls
 from spanwarden.client import Unwrap, wrap_present
 from spanwarden.encode import fields_of
 from spanwarden.guard import guarded
+from spanwarden.history import print_of
 from spanwarden.streams import Ending, Following, and_then, and_then_async
 
 ITEMS_LIMIT: Final = 1_024
 """Items of a live conversation that are kept, the newest; the server keeps all of them."""
+ITEMS_CHARACTERS_LIMIT: Final = 16 * 1024 * 1024
+"""Characters of these items together, about."""
 OPEN_LIMIT: Final = 64
 """Responses of one connection that were asked for and have not begun; as many may be on their way."""
 
@@ -36,6 +39,13 @@ TARGETS: Final = (
 )
 
 
+class _Item(NamedTuple):
+    """An item of a conversation, and about how many characters it has."""
+
+    item: Any
+    characters: int
+
+
 class LiveCalls:
     """The model calls of one connection. No method raises; events come from any thread."""
 
@@ -46,7 +56,8 @@ class LiveCalls:
         self._resource = SimpleNamespace(_client=client)
         self._settings: dict[str, Any] = {"model": model}
         self._conversation = os.urandom(16).hex()
-        self._items: list[Any] = []
+        self._items: list[_Item] = []
+        self._characters = 0
         self._waiting: deque[Following] = deque()
         self._open: dict[str, Following] = {}
 
@@ -92,13 +103,17 @@ class LiveCalls:
     def _keep(self, item: Any) -> None:
         """Add an item; the server sends those of the program once more, with an id, and its own more than once."""
         fields = fields_of(item)
+        kept = _Item(item, print_of(item).characters)
+        self._characters += kept.characters
         for index in range(len(self._items) - 1, -1, -1):
-            if _is_same(fields_of(self._items[index]), fields):
-                self._items[index] = item
+            known = self._items[index]
+            if _is_same(fields_of(known.item), fields):
+                self._characters -= known.characters
+                self._items[index] = kept
                 return
-        self._items.append(item)
-        if len(self._items) > ITEMS_LIMIT:
-            del self._items[0]
+        self._items.append(kept)
+        while len(self._items) > ITEMS_LIMIT or (self._characters > ITEMS_CHARACTERS_LIMIT and len(self._items) > 1):
+            self._characters -= self._items.pop(0).characters
 
     def _begin(self, event: Mapping[str, Any]) -> None:
         call = self._calls.begin(self._api, self._resource, self._arguments(event))
@@ -121,7 +136,7 @@ class LiveCalls:
         if self._api is not REALTIME:
             return {**self._settings, **_given(event), "stream": True}
         wanted = _given(fields_of(event.get("response")))
-        live = {"input": self._items[:], "stream": True, "connection": self._conversation}
+        live = {"input": [kept.item for kept in self._items], "stream": True, "connection": self._conversation}
         return {**self._settings, **live, **wanted}
 
     def _follow(self, kind: str, fields: Mapping[str, Any], event: Any) -> None:

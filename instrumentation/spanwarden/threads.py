@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from spanwarden.assistants import FETCH_MESSAGES, FETCH_RUN, RUN
 from spanwarden.calls import Calls
 from spanwarden.client import Method, Recording, Target, Unwrap, async_method, sync_method, wrap, wrap_present
 from spanwarden.encode import fields_of
 from spanwarden.guard import Counts, guarded
+from spanwarden.history import print_of
 
-THREADS_LIMIT: Final = 1_024
-"""Threads on which something was said that no run has seen yet."""
-MESSAGES_LIMIT: Final = 256
-"""Messages kept of one thread."""
+MESSAGES_LIMIT: Final = 1_024
+"""Messages on all threads that no run has seen yet and that are kept, the newest."""
+CHARACTERS_LIMIT: Final = 16 * 1024 * 1024
+"""Characters of these messages together, about."""
 
 _RESOURCES: Final = "openai.resources.beta.threads"
 _RUNS: Final = f"{_RESOURCES}.runs.runs"
@@ -33,28 +35,42 @@ _HELPERS: Final = ("stream", "create_and_stream", "submit_tool_outputs_stream", 
 """What gives a streamed run to a handler of the program; the request is made when the block is entered."""
 
 
+class _Message(NamedTuple):
+    """What was said on which thread, and about how many characters it has."""
+
+    thread_id: str
+    message: Any
+    characters: int
+
+
 class Said:
     """What was put on threads since their last runs, in bounds."""
 
     def __init__(self, counts: Counts) -> None:
         self.counts = counts
-        self._threads: OrderedDict[str, list[Any]] = OrderedDict()
+        self._waiting: deque[_Message] = deque()
+        self._characters = 0
 
     @guarded
     def note(self, thread_id: Any, messages: Any) -> None:
         """Keep messages for the next run."""
         if not isinstance(thread_id, str) or not isinstance(messages, list | tuple):
             return
-        kept = self._threads.setdefault(thread_id, [])
-        kept.extend(messages)
-        del kept[:-MESSAGES_LIMIT]
-        while len(self._threads) > THREADS_LIMIT:
-            self._threads.popitem(last=False)
+        for message in messages:
+            self._waiting.append(_Message(thread_id, message, print_of(message).characters))
+            self._characters += self._waiting[-1].characters
+        while len(self._waiting) > MESSAGES_LIMIT or self._characters > CHARACTERS_LIMIT:
+            self._characters -= self._waiting.popleft().characters
 
     def before(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """The arguments of a run, with what was said before it."""
-        said = self._threads.pop(str(arguments.get("thread_id")), None)
-        return arguments if said is None else {**arguments, "before": said}
+        thread_id = arguments.get("thread_id")
+        mine = [message for message in list(self._waiting) if message.thread_id == thread_id]
+        for message in mine:
+            self._characters -= message.characters
+            with contextlib.suppress(ValueError):  # another thread was faster
+                self._waiting.remove(message)
+        return {**arguments, "before": [message.message for message in mine]} if mine else arguments
 
 
 def wrappers(calls: Calls) -> list[tuple[str, Callable[[Any], list[Unwrap]]]]:

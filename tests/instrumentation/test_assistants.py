@@ -14,6 +14,8 @@ from instrumentation.instrumented import Instrumented
 from instrumentation.loops import async_client, client
 from instrumentation.seen import attribute, content
 from scripted_model import refusal, scripted, scripted_model
+from spanwarden import threads
+from spanwarden.guard import Counts
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Assistants API is deprecated:DeprecationWarning")
 
@@ -227,3 +229,13 @@ def test_an_error_of_the_server_is_raised_unchanged(instrumented: Instrumented) 
         with_us = act(client(model.url))
         instrumented.instrumentor.uninstrument()
         assert act(client(model.url)) == with_us == "NotFoundError"
+
+
+def test_what_no_run_has_seen_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "CHARACTERS_LIMIT", 100)
+    said = threads.Said(Counts())
+    for number in range(30):
+        said.note(f"thread_{number}", [{"role": "user", "content": "x" * 40}])
+
+    assert [number for number in range(30) if "before" in said.before({"thread_id": f"thread_{number}"})] == [28, 29]
+    assert "before" not in said.before({"thread_id": "thread_29"})

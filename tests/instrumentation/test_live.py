@@ -14,6 +14,7 @@ from instrumentation.loops import async_client, client
 from instrumentation.seen import attribute, content
 from scripted_responses import called, message, response, response_events, thought
 from scripted_socket import Event, scripted_socket
+from spanwarden import live
 
 TOOLS: list[Any] = [{"type": "function", "name": "bash", "description": "run", "parameters": {"type": "object"}}]
 ASK: Any = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Go."}]}
@@ -241,3 +242,20 @@ def test_responses_by_socket_leave_the_tree_of_chat_completions(
     assert attribute(seen.named("chat")[0], "openai.api.type") == "responses"
     assert content(seen.named("chat")[1], "gen_ai.output.messages")[0]["parts"][0]["content"] == "Done."
     assert instrumented.instrumentor.counts.faults == 0
+
+
+def test_a_long_live_conversation_is_bounded(instrumented: Instrumented, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "ITEMS_CHARACTERS_LIMIT", 2_000)
+    with (
+        scripted_socket(_live(SPEECH), greeting=GREETING) as socket,
+        _realtime_of(_client(socket.url)).connect(model="gpt-realtime") as connection,
+    ):
+        for number in range(30):
+            text: Any = {"type": "input_text", "text": f"{number} " + "x" * 400}
+            connection.conversation.item.create(item={"type": "message", "role": "user", "content": [text]})
+        connection.response.create()
+        while connection.recv().type != "response.done":
+            pass
+
+    parts = [each["parts"][0] for each in content(instrumented.seen().one("chat"), "gen_ai.input.messages")]
+    assert [part["content"].split()[0] for part in parts] == ["26", "27", "28", "29"]
