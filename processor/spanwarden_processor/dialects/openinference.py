@@ -46,10 +46,11 @@ def read(span: Span) -> Reading | None:
 
 def _conversation(span: Span, session: str | None) -> Reading | None:
     value = span.attributes.get
-    trees = _trees(span.attributes)
     response = _json(value("output.value"))
-    own: Content = answered(response) or _messages(trees[_OUTPUT]) or _plain(value("output.value"), "assistant")
-    history: Content = _given(_messages(trees[_INPUT]), value("input.value"))
+    own: Content = (
+        answered(response) or _messages(_tree(span.attributes, _OUTPUT)) or _plain(value("output.value"), "assistant")
+    )
+    history: Content = _given(_messages(_tree(span.attributes, _INPUT)), value("input.value"))
     if own is None and history is None and "gen_ai.operation.name" in span.attributes:
         return None  # another one's span, marked by a bridge: its content stands where the conventions put it
     reasoning: ReasoningKind = "summary" if response is None or summarises(response) else "raw"
@@ -100,20 +101,19 @@ def _returned(output: Any) -> tuple[str | None, Any]:
     return (call_id, inner["content"]) if isinstance(call_id, str) and "content" in inner else (None, output)
 
 
-def _trees(attributes: Mapping[str, Any]) -> dict[str, Tree]:
-    """The messages by their indexes, of the two lists that they belong to."""
-    trees: dict[str, Tree] = {_INPUT: {}, _OUTPUT: {}}
+def _tree(attributes: Mapping[str, Any], prefix: str) -> Tree:
+    """The messages of the list whose keys begin like that, by their indexes."""
+    tree: Tree = {}
     value = attributes.get
     for key in attributes:
-        prefix = _INPUT if key.startswith(_INPUT) else _OUTPUT if key.startswith(_OUTPUT) else None
-        if prefix is not None:
+        if key.startswith(prefix):
             index, _, path = key[len(prefix) :].partition(".message.")
-            message = trees[prefix].setdefault(index, {})
+            message = tree.setdefault(index, {})
             if "." in path:
                 _plant(message, path.split(".", _PATH_PARTS_MAX), value(key))
             else:
                 message.setdefault(path, value(key))
-    return trees
+    return tree
 
 
 def _plant(tree: Tree, path: list[str], value: Any) -> None:
