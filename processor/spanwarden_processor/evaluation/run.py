@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -71,12 +70,15 @@ class Evaluation:
         twice = [name for name, count in Counter(dataset_of(path) for path in paths).items() if count > 1]
         if twice:
             raise DatasetsClash(f"{twice[0]}: two files have this name, and data sets are never pooled")
+        shares: dict[tuple[Path, ...], TrainRows | None] = {}
         with ProcessPoolExecutor(self.workers, mp_context=multiprocessing.get_context("spawn")) as pool:
             for path in paths:
-                yield self._data_set(path, pool, progress)
+                name, rows = dataset_of(path), self._rows(path, pool, progress)
+                yield DataSet(name, rows, measure(name, split_of(path), rows, training_beside(path, shares)))
 
-    def _data_set(self, path: Path, pool: ProcessPoolExecutor, progress: Callable[[str, int, int], None]) -> DataSet:
-        name = dataset_of(path)
+    def _rows(
+        self, path: Path, pool: ProcessPoolExecutor, progress: Callable[[str, int, int], None]
+    ) -> list[Evaluated]:
         known: list[tuple[Facts, Control, Mapping[View, str]]] = []
         runs: dict[str, tuple[RowStep, ...]] = {}
         for row in read_rows(path):
@@ -84,12 +86,11 @@ class Evaluation:
             digests = {view: digest_of(steps) for view, steps in views.items()}
             runs.update((digests[view], steps) for view, steps in views.items())
             known.append((row.facts, control_of(row.steps), digests))
-        results = self._judged(runs, pool, lambda done: progress(name, done, len(runs)))
-        rows = [
+        results = self._judged(runs, pool, lambda done: progress(dataset_of(path), done, len(runs)))
+        return [
             Evaluated(facts, control, {view: results[digest] for view, digest in digests.items()})
             for facts, control, digests in known
         ]
-        return DataSet(name, rows, measure(name, split_of(path), rows, _training(path)))
 
     def _views_of(self, facts: Facts) -> tuple[View, ...]:
         """The views that are judged: of rows without a label only the whole, for figures leave them out."""
@@ -176,14 +177,11 @@ def training_beside(path: Path, shares: dict[tuple[Path, ...], TrainRows | None]
     """
     if split_of(path) != "dev":
         return Training(None, None)
-    own = train_file_of(path)
+    own, beside = train_file_of(path), train_files_beside(path)
     rows = _train_rows(own) if own else None
-    return Training(rows if rows and rows.has_both else None, _share(train_files_beside(path)))
-
-
-@lru_cache(maxsize=1)
-def _share(paths: tuple[Path, ...]) -> TrainRows | None:
-    return share_of(map(_train_rows, paths))
+    if beside not in shares:
+        shares[beside] = share_of(map(_train_rows, beside))
+    return Training(rows if rows and rows.has_both else None, shares[beside])
 
 
 def _train_rows(path: Path) -> TrainRows:
