@@ -76,12 +76,12 @@ def proxy() -> Iterator[Candidate]:
 
 
 @contextmanager
-def spanwarden() -> Iterator[Candidate]:
+def spanwarden(admin: str = "none") -> Iterator[Candidate]:
     port = free_port()
     with _backend() as backend, tempfile.TemporaryDirectory(dir=os.environ.get("SPANWARDEN_BENCH_DIR")) as data:
         command = [
             *(sys.executable, "-m", "spanwarden_processor", "serve", "--forward", f"http://{backend}"),
-            *("--listen", f"127.0.0.1:{port}", "--admin", "none", "--data-dir", data),
+            *("--listen", f"127.0.0.1:{port}", "--admin", admin, "--data-dir", data),
         ]
         with _running(command, f"127.0.0.1:{port}") as process:
             yield Candidate(FULL, f"127.0.0.1:{port}", backend, process)

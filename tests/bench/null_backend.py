@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +14,7 @@ from tests.otlp_sink import METHOD
 from spanwarden_processor.otlp.slices import span_count
 
 COUNT = "/bench/Count"
+STALLED_SECONDS = 30
 
 
 class Counting(grpc.GenericRpcHandler):  # type: ignore[misc]
@@ -52,10 +53,17 @@ def count(channel: grpc.Channel) -> int:
 
 
 def wait_for(channel: grpc.Channel, spans: int) -> None:
-    """Wait until it has taken so many."""
-    for _ in itertools.count():
-        if count(channel) >= spans:
-            return
+    """Wait until it has taken so many.
+
+    Raises:
+        TimeoutError: no span has arrived for half a minute.
+    """
+    arrived, since = -1, time.monotonic()
+    while (now := count(channel)) < spans:
+        if now > arrived:
+            arrived, since = now, time.monotonic()
+        if time.monotonic() - since > STALLED_SECONDS:
+            raise TimeoutError(f"{now} of {spans} spans have arrived, and no more come")
         threading.Event().wait(0.01)
 
 

@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spanwarden_processor.otlp.slices import span_count
+from spanwarden_processor.otlp.slices import span_count, span_slices
+from spanwarden_processor.otlp.split import only_spans
 from spanwarden_processor.testing import (
     Message,
     calls,
@@ -31,6 +32,8 @@ from spanwarden_processor.testing import (
 
 SESSIONS_EACH = 10
 SPANS_EACH = 10 * SESSIONS_EACH
+MARKERS = tuple(bytes([0xAA, session]) * 8 for session in range(SESSIONS_EACH))
+"""Stand for the trace ids of a request's sessions until it gets its number."""
 DISTINCT = 12
 MODULES = ("argparse", "asyncio", "collections", "csv", "difflib", "email", "http.client", "json", "logging", "zipfile")
 SYSTEM_PROMPTS = 3
@@ -59,21 +62,22 @@ class Template(NamedTuple):
 def templates() -> list[Template]:
     """The distinct requests, the same in every run."""
     dice = random.Random(20_26)
-    words = _words()
+    words = sampled_words()
     return [_template(dice, words) for _ in range(DISTINCT)]
 
 
 def unique_requests(made: list[Template], start: int = 1) -> Iterator[bytes]:
     """Requests without end; no trace id comes twice."""
     for number in itertools.count(start):
-        template = made[number % len(made)]
-        content = bytearray(template.request)
-        for offset, session in template.places:
-            content[offset : offset + 16] = (number * SESSIONS_EACH + session + (1 << 100)).to_bytes(16, "big")
-        serial = b"%08d" % number
-        for offset in template.serials:
-            content[offset : offset + 8] = serial
-        yield bytes(content)
+        yield _numbered(made[number % len(made)], number)
+
+
+def unique_singles(made: list[Template]) -> Iterator[bytes]:
+    """The spans of `unique_requests`, each in a request of its own."""
+    singles = [[_placed(each) for each in _single_spans(template.request)] for template in made]
+    for number in itertools.count(1):
+        for single in singles[number % len(made)]:
+            yield _numbered(single, number)
 
 
 def bytes_per_span(made: list[Template]) -> float:
@@ -81,11 +85,26 @@ def bytes_per_span(made: list[Template]) -> float:
     return sum(len(each.request) for each in made) / sum(span_count(each.request) for each in made)
 
 
+def _numbered(template: Template, number: int) -> bytes:
+    content = bytearray(template.request)
+    for offset, session in template.places:
+        content[offset : offset + 16] = (number * SESSIONS_EACH + session + (1 << 100)).to_bytes(16, "big")
+    serial = b"%08d" % number
+    for offset in template.serials:
+        content[offset : offset + 8] = serial
+    return bytes(content)
+
+
+def _single_spans(request: bytes) -> list[bytes]:
+    return [only_spans(request, (part,)) for part in span_slices(request)]
+
+
 def _template(dice: random.Random, words: list[str]) -> Template:
-    markers = [bytes([0xAA, session]) * 8 for session in range(SESSIONS_EACH)]
-    spans = [span for marker in markers for span in _session(dice, words, marker)]
-    request = request_for(*spans)
-    places = [(offset, session) for session, marker in enumerate(markers) for offset in _offsets(request, marker)]
+    return _placed(request_for(*(span for marker in MARKERS for span in _session(dice, words, marker))))
+
+
+def _placed(request: bytes) -> Template:
+    places = [(offset, session) for session, marker in enumerate(MARKERS) for offset in _offsets(request, marker)]
     return Template(request, tuple(places), tuple(_offsets(request, SERIAL.encode())))
 
 
@@ -98,15 +117,15 @@ def _offsets(content: bytes, wanted: bytes) -> Iterator[int]:
 
 def _session(dice: random.Random, words: list[str], trace_id: bytes) -> list[Span]:
     prompt = " ".join(words[dice.randrange(SYSTEM_PROMPTS) * 500 :][:120])
-    history: list[Message] = [system(prompt), user(f"{_text(dice, words, 80)} {SERIAL}")]
+    history: list[Message] = [system(prompt), user(f"{sampled_text(dice, words, 80)} {SERIAL}")]
     spans: list[Span] = []
     for turn in range(5):
         command = dice.choice(COMMANDS).format(dice.choice(words).strip("`'\".,()"), serial=SERIAL)
         call_id = f"call_{trace_id[1]}_{turn}"
-        answer = says(_text(dice, words, 200)) if turn == 4 else calls("bash", {"command": command}, call_id)
+        answer = says(sampled_text(dice, words, 200)) if turn == 4 else calls("bash", {"command": command}, call_id)
         spans.append(chat_span(list(history), answer, number=len(spans) + 1))
         if turn < 4:
-            result = _text(dice, words, 330)
+            result = sampled_text(dice, words, 330)
             spans.append(tool_span("bash", {"command": command}, result, call_id=call_id, number=len(spans) + 1))
             history += [answer, returns(result, call_id)]
     spans.append(root_span(number=len(spans) + 1))
@@ -115,12 +134,14 @@ def _session(dice: random.Random, words: list[str], trace_id: bytes) -> list[Spa
     return spans
 
 
-def _text(dice: random.Random, words: list[str], count: int) -> str:
+def sampled_text(dice: random.Random, words: list[str], count: int) -> str:
+    """So many words in a row, from anywhere."""
     start = dice.randrange(len(words) - count)
     return " ".join(words[start : start + count])
 
 
-def _words() -> list[str]:
+def sampled_words() -> list[str]:
+    """All words of the docstrings, in their order."""
     texts = []
     for name in MODULES:
         module = importlib.import_module(name)

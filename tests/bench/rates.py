@@ -13,17 +13,15 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import islice
 
 import grpc
 from tests.bench.candidates import Candidate, cpu_seconds, family, spanwarden
-from tests.bench.payload import templates, unique_requests
+from tests.bench.payload import templates, unique_requests, unique_singles
 from tests.bench.pipeline import turn
 from tests.otlp_sink import METHOD
 
-from spanwarden_processor.otlp.slices import span_slices
-from spanwarden_processor.otlp.split import only_spans
 from spanwarden_processor.testing import request_for, span
 
 SINGLE_IN_FLIGHT = 64
@@ -36,7 +34,7 @@ Row = dict[str, object]
 
 def singles(seconds: float) -> Row:
     """One span a request, 64 in flight: requests a second."""
-    requests = _single_requests()
+    requests = unique_singles(templates())
     with spanwarden() as candidate, _channel(candidate) as channel:
         export = channel.unary_unary(METHOD)
         waiting: list[grpc.Future] = []
@@ -67,9 +65,7 @@ def acknowledgements(seconds: float) -> list[Row]:
     with spanwarden() as candidate, _channel(candidate) as channel:
         export = channel.unary_unary(METHOD)
         began, processes = cpu_seconds(family(candidate.process)), family(candidate.process)
-        grown = -_resident_mib(candidate)
         taken = _paced(requests, lambda request: export(request, timeout=60))
-        grown += _resident_mib(candidate)
         share = 100 * (cpu_seconds(processes) - began) / seconds
     with tempfile.NamedTemporaryFile(dir=os.environ.get("SPANWARDEN_BENCH_DIR")) as file:
         alone = _paced(requests, lambda request: _append(file.fileno(), request))
@@ -79,7 +75,6 @@ def acknowledgements(seconds: float) -> list[Row]:
         {"what": "append + fdatasync, p50 / p99", "value": disk, "unit": "ms"},
         {"what": "ratio of the p99", "value": round(ours[1] / disk[1], 1), "unit": "x"},
         {"what": "CPU at 10,000 spans/s", "value": round(share), "unit": "% of one core"},
-        {"what": f"resident memory, grown in {seconds:g} s", "value": round(grown), "unit": "MiB"},
     ]
 
 
@@ -104,17 +99,8 @@ def _percentiles(times: list[float]) -> tuple[float, float]:
     return round(cuts[49], 2), round(cuts[98], 2)
 
 
-def _resident_mib(candidate: Candidate) -> float:
-    return sum(float(process.memory_info().rss) for process in family(candidate.process)) / 2**20
-
-
 def _channel(candidate: Candidate) -> grpc.Channel:
     return grpc.insecure_channel(candidate.address, (("grpc.max_send_message_length", -1),))
-
-
-def _single_requests() -> Iterator[bytes]:
-    for request in unique_requests(templates()):
-        yield from (only_spans(request, (part,), {}) for part in span_slices(request))
 
 
 def _small_request(number: int) -> bytes:
