@@ -35,6 +35,8 @@ from tests.bench.candidates import (
 from tests.bench.payload import SPANS_EACH, describe, templates, unique_requests
 from tests.otlp_sink import METHOD
 
+from spanwarden_processor.otlp.slices import span_count
+
 IN_FLIGHT = 8
 STEADY_REQUESTS_PER_SECOND = 100
 WARM_UP_REQUESTS = 20
@@ -64,28 +66,28 @@ def measure(candidate: Candidate, requests: Iterator[bytes], count: int, *, slow
     return Measurement(1e6 * steady.cpu_seconds / spans, spans / fastest.seconds, resident)
 
 
-def turn(candidate: Candidate, batch: list[bytes], per_second: float | None) -> Turn:
+def turn(candidate: Candidate, batch: list[bytes], per_second: float | None, in_flight: int = IN_FLIGHT) -> Turn:
     """Send a batch and wait until the backend has every span of it."""
     with (
         grpc.insecure_channel(candidate.backend) as backend,
         grpc.insecure_channel(candidate.address, (("grpc.max_send_message_length", -1),)) as channel,
     ):
-        expected = null_backend.count(backend) + len(batch) * SPANS_EACH
+        expected = null_backend.count(backend) + sum(map(span_count, batch))
         processes = family(candidate.process)
         cpu, began = cpu_seconds(processes), time.perf_counter()
-        send(channel, batch, per_second)
+        send(channel, batch, per_second, in_flight)
         null_backend.wait_for(backend, expected)
         return Turn(cpu_seconds(processes) - cpu, time.perf_counter() - began)
 
 
-def send(channel: grpc.Channel, batch: list[bytes], per_second: float | None) -> None:
+def send(channel: grpc.Channel, batch: list[bytes], per_second: float | None, in_flight: int) -> None:
     export = channel.unary_unary(METHOD)
     waiting: list[grpc.Future] = []
     began = time.perf_counter()
     for number, request in enumerate(batch):
         if per_second:
             time.sleep(max(0, began + number / per_second - time.perf_counter()))
-        if len(waiting) == IN_FLIGHT:
+        if len(waiting) == in_flight:
             waiting.pop(0).result()
         waiting.append(export.future(request, timeout=120, wait_for_ready=True))
     for each in waiting:
