@@ -9,7 +9,7 @@ from spanwarden.encode import fields_of
 from spanwarden.messages import AskedCall, asked_calls
 
 ROLES_OF_RESULTS: Final = ("tool", "function")
-LOOK_BACK: Final = 4
+LOOK_BACK: Final = 2
 """Messages looked at for a tool's result, from the newest on, in a request that offers no tools."""
 
 

@@ -79,8 +79,8 @@ def _is_short(messages: Sequence[Any], limit: int) -> bool:
     """Whether messages surely are within the limit, told at a glance."""
     left = limit
     for message in messages:
-        content = fields_of(message).get("content")
-        left -= (len(content) if isinstance(content, str) else 512 if content is None else limit) + 32
+        content = (message if type(message) is dict else fields_of(message)).get("content")
+        left -= len(content) + 32 if isinstance(content, str) else 544 if content is None else limit
         if left < 0:
             return False
     return True

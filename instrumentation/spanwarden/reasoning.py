@@ -38,7 +38,7 @@ def thoughts_of(message: Mapping[str, Any], source: int = 0, *, think_tags: bool
     for field in _TEXT_FIELDS:
         value = message.get(field)
         if value:
-            _add(thoughts, Thought(value if isinstance(value, str) else json_text(value), source=source))
+            _add(thoughts, Thought(value if isinstance(value, str) else json_text(value), "raw", 0, source))
     details = message.get("reasoning_details")
     if isinstance(details, list | tuple):
         for thought in _details(details, source):
@@ -46,7 +46,7 @@ def thoughts_of(message: Mapping[str, Any], source: int = 0, *, think_tags: bool
     if think_tags:
         text = split_think(message.get("content"))[0]
         if text:
-            _add(thoughts, Thought(text, source=source))
+            _add(thoughts, Thought(text, "raw", 0, source))
     return thoughts
 
 
