@@ -11,7 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -20,38 +20,10 @@ from spanwarden.guard import Counts
 from spanwarden.heard import Conversation
 from spanwarden.messages import AskedCall, decoded
 from spanwarden.session import DROPPED, Answer, Call, Session, ToolResult
+from spanwarden.table import Table
 
 LOOK_BACK: Final = 8
 """Assistant messages looked at, from the newest on, before a request counts as a new session."""
-SAME_KEY: Final = 4
-"""Sessions remembered under one key: servers that count call ids from 1 give the same ids to many."""
-
-Kept = TypeVar("Kept", Call, Answer)
-
-
-class Table(Generic[Kept]):
-    """Least recently used table; under each key the few newest, because keys may repeat between sessions."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._rows: OrderedDict[Any, tuple[Kept, ...]] = OrderedDict()
-
-    def add(self, key: Any, kept: Kept) -> int:
-        """Remember; return how many rows had to go."""
-        self._rows[key] = (self._rows.get(key, ()) + (kept,))[-SAME_KEY:]  # noqa: RUF005 - unpacking loses the type
-        self._rows.move_to_end(key)
-        if len(self._rows) <= self._limit:
-            return 0
-        self._rows.popitem(last=False)
-        return 1
-
-    def find(self, key: Any) -> tuple[Kept, ...]:
-        """Newest first."""
-        rows = self._rows.get(key)
-        if rows is None:
-            return ()
-        self._rows.move_to_end(key)
-        return rows[::-1]
 
 
 class Limits(NamedTuple):
