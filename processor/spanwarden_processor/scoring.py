@@ -156,7 +156,7 @@ class Scoring:
 
     def _feed(self, scorer: _Scorer) -> None:
         """Send the next records, or a tick when it is time for one."""
-        alone = self._sent_to < self._alone_to
+        alone = self._alone
         progress = scorer.answered if alone else self._parts.spool.arrived
         seen = progress.value
         if not scorer.ready or not scorer.slots.acquire(timeout=POLL_SECONDS):
@@ -169,6 +169,11 @@ class Scoring:
         else:
             scorer.slots.release()
             progress.wait(seen, POLL_SECONDS)
+
+    @property
+    def _alone(self) -> bool:
+        """Whether the next records are some that a lost scorer had in hand, which are tried one by one."""
+        return self._sent_to < self._alone_to
 
     def _next_records(self, alone: bool) -> Sequence[Record]:
         limits = (1, 1) if alone else (BATCH_RECORDS, BATCH_BYTES)
@@ -234,7 +239,7 @@ class Scoring:
                 self._parts.store.add(findings, summaries)
             except sqlite3.Error:
                 _log.exception("findings could not be stored; they stand on the spans all the same")
-        self._parts.spool.patch(answers)
+        self._parts.spool.patch(answers, urgent=self._alone)
         for _, each in answers:
             self._parts.counters.add_all(each.counts)
 

@@ -117,10 +117,10 @@ class Spool:
 
         return operation
 
-    def patch(self, answers: Sequence[tuple[int, Scored]]) -> None:
+    def patch(self, answers: Sequence[tuple[int, Scored]], *, urgent: bool = False) -> None:
         """Note what to insert into records, which makes them ready, and keep the spans that their scoring yielded.
 
-        An answer with the id 0 belongs to no record.
+        An answer with the id 0 belongs to no record. Unless it is urgent, it waits for a request to share its commit.
         """
 
         def operation(change: Transaction) -> None:
@@ -131,7 +131,7 @@ class Spool:
                     change.txn.put(key, scored.patch, db=self._databases["patches"], overwrite=False)
                 self._generate(change, scored.verdict_spans, scored.new_sessions)
 
-        self._group.run(operation, urgent=False)
+        self._group.run(operation, urgent=urgent)
 
     def settle(self, record_ids: Sequence[int], forwarded: int, refused: Sequence[bytes] = ()) -> None:
         """Take delivered records out. `refused` are requests of one span that the backend refused for good."""
