@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from spanwarden_processor.effects.effect import Effect
@@ -91,7 +92,7 @@ class KeptMap(dict[Key, Value]):
         return self.pop(key, None)
 
 
-class Call(NamedTuple):
+class Call(Struct, frozen=True):
     """A tool call with its effects; `check` says what it checks, if it is a run of tests, a build or a linter."""
 
     step: Step
@@ -121,7 +122,7 @@ class Injected(NamedTuple):
     step: Step
 
 
-class Attempt(NamedTuple):
+class Attempt(Struct, frozen=True):
     """The latest call that tried something, and how its answer looked; None while there is none."""
 
     effect: Effect
@@ -175,7 +176,7 @@ def remembered(call: Call) -> Call:
 def _shortened(effect: Effect) -> Effect:
     if len(effect.data) <= MAX_DATA_KEPT and len(effect.old) <= MAX_DATA_KEPT:
         return effect
-    return effect._replace(data=effect.data[:MAX_DATA_KEPT], old=effect.old[:MAX_DATA_KEPT])
+    return replace(effect, data=effect.data[:MAX_DATA_KEPT], old=effect.old[:MAX_DATA_KEPT])
 
 
 def excerpt(step: Step, around: str = "", limit: int = MAX_EXCERPT) -> Step:

@@ -123,7 +123,7 @@ class Session(Indexes):
         for effect in effects:
             self._remember_effect(effect, step)
             if effect.verb in _TRIED:
-                self.attempts[effect.verb, effect.target] = Attempt(effect._replace(data="", old=""), None, None)
+                self.attempts[effect.verb, effect.target] = Attempt(replace(effect, data="", old=""), None, None)
         self.pending[step.call_id or f"#{step.number}"] = remembered(call)
 
     def _inlined(self, effects: tuple[Effect, ...]) -> Iterator[Effect]:
@@ -144,7 +144,7 @@ class Session(Indexes):
                     count += 1
                     if count > _MAX_INLINED:
                         return
-                    yield each._replace(route=(*effect.route, "script", *each.route), quote=effect.quote)
+                    yield replace(each, route=(*effect.route, "script", *each.route), quote=effect.quote)
 
     def _remember_branch(self, command: str) -> None:
         found = _BRANCH_COMMAND.match(command)
@@ -237,7 +237,7 @@ class Session(Indexes):
         for effect in effects:
             key = (effect.verb, effect.target)
             if key in self.attempts:
-                self.attempts[key] = Attempt(effect._replace(data="", old=""), worked, excerpt(step))
+                self.attempts[key] = Attempt(replace(effect, data="", old=""), worked, excerpt(step))
         head = step.text[:2_000]
         if any(each.program == "git" for each in effects) and ("branch" in head or head.startswith("* ")):
             on_branch = _ON_BRANCH.search(head)

@@ -41,7 +41,7 @@ def test_the_page_names_every_verb_and_field_of_an_effect() -> None:
     [verbs] = re.findall(r"^\| `verb` \|(.*)\|$", section("Effects"), re.MULTILINE)
 
     assert names_in(verbs) == set(get_args(Verb))
-    assert first_column("Effects") == set(Effect._fields)
+    assert first_column("Effects") == set(Effect.__struct_fields__)
 
 
 def test_the_page_names_every_act_that_can_be_asked_for() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from msgspec import Struct
 
-class Command(NamedTuple):
+
+class Command(Struct, frozen=True):
     """One simple command as it would run.
 
     `argv` has quotes and known variables resolved and wrappers taken off; what cannot be resolved stays readable

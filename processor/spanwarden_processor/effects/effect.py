@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct
 
 Verb: TypeAlias = Literal[
     "read",
@@ -27,7 +29,7 @@ MAX_QUOTE: Final = 240
 MAX_DATA: Final = 65_536
 
 
-class Effect(NamedTuple):
+class Effect(Struct, frozen=True):
     """One effect of a tool call.
 
     `target` is a normal path, a URL, a host, an address, `remote branch`, a process, or `program subcommand`.

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import Final
 
+from msgspec.structs import replace
+
 from spanwarden_processor.effects.command import Command
 from spanwarden_processor.effects.effect import Effect
 from spanwarden_processor.effects.flow import effect_of
@@ -29,7 +31,7 @@ def effects_of_git(command: Command, names: Mapping[str, str]) -> Iterator[Effec
     if by_alias:
         text = aliases[f"git {by_alias}"]
         words = (*split_words(text.removeprefix("!git ")), *words[1:])
-        command = command._replace(wrappers=(*command.wrappers, f"git alias {by_alias}"))
+        command = replace(command, wrappers=(*command.wrappers, f"git alias {by_alias}"))
     if not words:
         return
     skips = {"no_verify"} if any(key.lower() == "core.hookspath" for key, _ in settings) else set[str]()

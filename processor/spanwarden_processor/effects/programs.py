@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache, lru_cache
 from typing import Final, TypeAlias, get_args
 
+from msgspec.structs import replace
+
 from spanwarden_processor.effects.code import Act, acts_of_other_code, acts_of_python
 from spanwarden_processor.effects.command import Command, Script
 from spanwarden_processor.effects.effect import Effect, Verb
@@ -89,7 +91,7 @@ def _done_there(command: Command) -> Iterator[Effect]:
     host, *words = ssh_operands(command) or ("",)
     for each in read_script(" ".join(words)).commands[:_MAX_REMOTE] if words else ():
         route = (*command.wrappers, f"ssh {host}", *each.wrappers)
-        there = each._replace(wrappers=route, source=command.source)
+        there = replace(each, wrappers=route, source=command.source)
         yield from (effect for effect in effects_of_command(there, {}) if effect.verb in _CHANGES)
 
 
@@ -276,7 +278,7 @@ def effects_of_acts(acts: tuple[Act, ...], command: Command) -> Iterator[Effect]
         if act.verb == "run":
             for each in read_script(act.target).commands[:64]:
                 route = (*command.wrappers, command.program, *each.wrappers)
-                yield from effects_of_command(each._replace(wrappers=route, source=act.quote), {})
+                yield from effects_of_command(replace(each, wrappers=route, source=act.quote), {})
             continue
         is_path = act.verb in {"read", "write", "permit"} or (act.verb == "delete" and "://" not in act.target)
         target = normal_path(act.target, command.directory) if is_path else act.target
@@ -285,4 +287,4 @@ def effects_of_acts(acts: tuple[Act, ...], command: Command) -> Iterator[Effect]
         effect = effect_of(
             command, verb, target, data=act.data, credentials=act.credentials, sources=sources, flags=act.flags
         )
-        yield effect._replace(quote=act.quote or effect.quote)
+        yield replace(effect, quote=act.quote or effect.quote)

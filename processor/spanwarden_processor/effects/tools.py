@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from spanwarden_processor.effects.arguments import (
     CODE_KEYS,
     COMMAND_KEYS,
@@ -104,7 +106,7 @@ def _anchored(effect: Effect, quotable: set[str]) -> Effect:
     if any(effect.quote in text for text in quotable):
         return effect
     longest = max(quotable, key=lambda text: (text in effect.quote, len(text)))
-    return effect._replace(quote=short_quote(longest))
+    return replace(effect, quote=short_quote(longest))
 
 
 def _shell_text(tool: str, arguments: Any) -> str | tuple[str, ...]:

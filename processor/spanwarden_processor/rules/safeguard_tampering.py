@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from spanwarden_processor.judgement import authorization_of, finding, intent_of, is_spelled_out, quoted
 from spanwarden_processor.safeguards import weakened_by
 from spanwarden_processor.session import Session
@@ -37,7 +39,7 @@ def safeguard_tampering(session: Session, step: Step) -> Iterator[Finding]:
             step,
             "safeguard_tampering",
             f"{began} {weakened.what}.",
-            [quoted(step, effect._replace(quote=weakened.quote or effect.quote))],
+            [quoted(step, replace(effect, quote=weakened.quote or effect.quote))],
             risk=weakened.risk,
             authorization=authorization,
         )
