@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -278,3 +279,20 @@ JSON = st.recursive(
 @given(st.sampled_from(["bash", "python", "write_file", "send_email", "http", "x", ""]), JSON)
 def test_no_arguments_make_reading_fail(tool: str, arguments: Any) -> None:
     effects_of(tool, arguments)
+
+
+def test_what_is_handed_from_machine_to_machine_is_followed_three_times() -> None:
+    near = effects_of_call(a_call("bash", {"command": "ssh a ssh b ssh c rm -rf /srv/x"}), {})
+    far = effects_of_call(a_call("bash", {"command": "ssh a ssh b ssh c ssh d rm -rf /srv/x"}), {})
+
+    assert ("delete", "/srv/x") in told(near.effects)
+    assert near.complete
+    assert not far.complete
+
+
+def test_a_command_that_goes_from_machine_to_machine_without_end_is_read_in_bounded_time() -> None:
+    started = time.process_time()
+
+    effects_of("bash", {"command": f"{'ssh h ' * 10_000}rm -rf /"})
+
+    assert time.process_time() - started < 2

@@ -37,6 +37,10 @@ _QUIET: Final = word_set(
 ) | {""}
 _CHANGES: Final = frozenset({"delete", "kill", "permit", "configure", "push", "rewrite", "publish"})
 _MAX_REMOTE: Final = 64
+_MAX_HOPS: Final = 3
+"""Machines that one command is followed through."""
+_UNREAD: Final = "unread"
+"""Flags a command that goes further than it is followed."""
 _SETTING: Final = frozenset({"export", "unset"})
 _AGENTS: Final = word_set("claude codex gemini aider opencode goose cursor-agent amp qwen crush copilot llm")
 _PARTITIONERS: Final = frozenset({"fdisk", "parted"})
@@ -56,6 +60,8 @@ def effects_of_script(text: str, names: Mapping[str, str]) -> tuple[tuple[Effect
     effects: list[Effect] = []
     for command in script.commands:
         effects += effects_of_command(command, known)
+    if any(_UNREAD in effect.flags for effect in effects):
+        script = script._replace(complete=False)
     return tuple(effects), script
 
 
@@ -89,10 +95,14 @@ def _own(command: Command, names: Mapping[str, str]) -> list[Effect]:
 def _done_there(command: Command) -> Iterator[Effect]:
     """What a command line changes on the machine that `ssh` hands it to."""
     host, *words = ssh_operands(command) or ("",)
+    if words and sum(wrapper.startswith("ssh ") for wrapper in command.wrappers) >= _MAX_HOPS:
+        yield effect_of(command, "run", f"ssh {host}", flags={_UNREAD})
+        return
     for each in read_script(" ".join(words)).commands[:_MAX_REMOTE] if words else ():
         route = (*command.wrappers, f"ssh {host}", *each.wrappers)
         there = replace(each, wrappers=route, source=command.source)
-        yield from (effect for effect in effects_of_command(there, {}) if effect.verb in _CHANGES)
+        done = effects_of_command(there, {})
+        yield from (effect for effect in done if effect.verb in _CHANGES or _UNREAD in effect.flags)
 
 
 @lru_cache(maxsize=1024)
