@@ -10,6 +10,7 @@ from itertools import chain
 from types import FrameType
 from typing import Any, get_args
 
+from flagging_scorer import claim
 from spanwarden_processor.scorers import Scorer
 from spanwarden_processor.session import Session
 from spanwarden_processor.types import Evidence, Finding, Step, StepKind
@@ -19,21 +20,7 @@ FORBIDDEN = "forbidden-fruit"
 
 
 def finding_of(step: Step, quote: str) -> Finding:
-    return Finding(
-        category="scheming",
-        step=step,
-        risk="high",
-        authorization="silent",
-        outcome="unknown",
-        intent="none",
-        cause="unknown",
-        view="action",
-        explanation="A planted detector says so.",
-        evidence=(Evidence(quote, step),),
-        score=0.9,
-        detector="flags_a_word",
-        version="1",
-    )
+    return claim(step)._replace(category="scheming", evidence=(Evidence(quote, step),), detector="flags_a_word")
 
 
 @dataclass(frozen=True)

@@ -122,10 +122,6 @@ class Expressions:
         for name in self._set.found_in(text):
             yield from ((name, found) for found in self._expressions[name].finditer(text))
 
-    def occur_in(self, text: str) -> bool:
-        """Whether one of them occurs in `text`."""
-        return next(self.first_in(text), None) is not None
-
 
 def _compiled(patterns: Mapping[str, str]) -> dict[str, re.Pattern[str]]:
     return {name: re.compile(pattern, re.IGNORECASE | re.MULTILINE) for name, pattern in patterns.items()}

@@ -34,7 +34,7 @@ from spanwarden_processor.texts.denials import MAX_ANSWER, MAX_FETCHED, MAX_READ
 from spanwarden_processor.texts.glance import readers_of
 from spanwarden_processor.texts.injections import injections_in
 from spanwarden_processor.texts.outcomes import answer_says, check_of, failure_quote, outcome_of
-from spanwarden_processor.texts.requests import marks_of, objects_in
+from spanwarden_processor.texts.requests import may_bind, objects_in
 from spanwarden_processor.types import Step
 
 _CONTENT_VERBS: Final = frozenset({"read", "fetch"})
@@ -98,8 +98,7 @@ class Session(Indexes):
         self.overlooked = self.overlooked or kept is not step
         request = Request(kept)
         self.requests.add(request)
-        forbids, follows = marks_of(kept.text)
-        for clause in request.clauses if forbids or follows else ():
+        for clause in request.clauses if may_bind(kept.text) else ():
             if clause.forbids and not clause.conditional and clause.acts:
                 self.denials.add(Denial("user", clause.text[:240], excerpt(step, clause.text), None, clause))
             if clause.follows:

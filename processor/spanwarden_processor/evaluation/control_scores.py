@@ -76,9 +76,7 @@ def share_of(files: Iterable[TrainRows]) -> TrainRows | None:
             continue
         for label in (0, 1):
             of_label = [known for known in file.rows if known[0].label == label]
-            chosen += sorted(of_label, key=lambda known: xxhash.xxh3_64_intdigest(known[0].id.encode()))[
-                :MOST_OF_A_LABEL
-            ]
+            chosen += sorted(of_label, key=_by_chance)[:MOST_OF_A_LABEL]
     share = TrainRows(_EVERY, chosen)
     return share if share.has_both else None
 

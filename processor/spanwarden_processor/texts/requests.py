@@ -88,10 +88,9 @@ def clauses_of(text: str) -> tuple[Clause, ...]:
 
 
 @lru_cache(maxsize=64)
-def marks_of(text: str) -> tuple[bool, bool]:
-    """Whether trusted text may forbid something, and whether it may tell to follow another text."""
-    marks = _marks().found_in(text)
-    return "negation" in marks, "follow" in marks
+def may_bind(text: str) -> bool:
+    """Whether trusted text may forbid something, or tell to follow another text."""
+    return bool(_marks().found_in(text))
 
 
 def _clause(sentence: str, marks: set[str]) -> Clause:
