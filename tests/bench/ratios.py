@@ -1,7 +1,8 @@
 """Costs as ratios, which hold on a busy machine too: `python -m tests.bench.ratios [--rounds N] [--json]`, a minute.
 
 The processor and a raw-bytes proxy take turns with the same requests, so that whatever slows one slows the other; the
-median of the rounds' ratios of CPU is told. A long session is compared with reading its bytes once.
+median of the rounds' ratios of CPU is told. A long session is compared with reading its bytes once, and what the
+instrumentation adds to a call with what OpenTelemetry's SDK takes for the same spans.
 """
 
 from __future__ import annotations
@@ -14,13 +15,21 @@ from collections.abc import Iterator
 from itertools import count, islice
 from typing import NamedTuple
 
-from tests.bench import history
+from tests.bench import history, instrumentation
 from tests.bench.candidates import Candidate, proxy, spanwarden
 from tests.bench.payload import templates, unique_requests, unique_singles
 from tests.bench.pipeline import turn
 from tests.bench.rates import SINGLE_IN_FLIGHT, SMALL_REQUESTS_PER_SECOND, small_request
 
 ROUNDS = 5
+CALLS = {
+    "chat: recorded, full content": "chat",
+    "responses: recorded, full content": "responses",
+    "10 messages: recorded, full content": "10 messages",
+    "200 messages: not recorded": "chat",
+    "streamed chunk: recorded, full content": "chat",
+}
+"""Rows of the instrumentation, and the case whose spans the SDK makes to compare them with."""
 
 
 class Load(NamedTuple):
@@ -59,6 +68,15 @@ def measure(rounds: int) -> dict[str, float]:
         **{name: statistics.median(each) for name, each in ratios.items()},
         "a KiB more of history, over reading it once": scoring.second_half_us / reading.second_half_us,
         "the same, late in a session over early": scoring.second_half_us / scoring.first_half_us,
+        **_of_instrumentation(rounds * 3),
+    }
+
+
+def _of_instrumentation(rounds: int) -> dict[str, float]:
+    added = {row.variant: row.added_us for row in instrumentation.measure(rounds)}
+    return {
+        f"{row}, over the SDK alone": added[row] / added[f"{case}: the SDK alone, the same spans"]
+        for row, case in CALLS.items()
     }
 
 
@@ -72,7 +90,7 @@ def _ratio(processor: Candidate, baseline: Candidate, load: Load) -> float:
 
 def as_text(ratios: dict[str, float]) -> str:
     """The table for a terminal."""
-    return "\n".join(f"{name:48} {ratio:6.2f} x" for name, ratio in ratios.items())
+    return "\n".join(f"{name:56} {ratio:6.2f} x" for name, ratio in ratios.items())
 
 
 def main() -> None:

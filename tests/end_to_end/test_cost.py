@@ -1,4 +1,4 @@
-"""What the processor costs, as ratios to a baseline in the same run. Times would follow the machine and its neighbours.
+"""What processor and instrumentation cost, as ratios to a baseline in the same run: times would follow the machine.
 
 Each limit is about twice the ratio that was measured with two to six other busy processes on two cores, where rounds
 differed by a tenth: it does not trip over noise, and does over a step that makes a path half as fast.
@@ -19,6 +19,11 @@ LIMITS = {
     "one span a request, 64 in flight": 1.2,
     "a KiB more of history, over reading it once": 1.2,
     "the same, late in a session over early": 1.5,
+    "chat: recorded, full content, over the SDK alone": 2.4,
+    "responses: recorded, full content, over the SDK alone": 2.6,
+    "10 messages: recorded, full content, over the SDK alone": 5.5,
+    "200 messages: not recorded, over the SDK alone": 0.22,
+    "streamed chunk: recorded, full content, over the SDK alone": 0.07,
 }
 
 
