@@ -134,7 +134,12 @@ def mark_resource(provider: Any, place: Place) -> None:
     detector would have to be named in a further environment variable. The SDK changes a resource the same way
     after a fork. A provider that cannot do this (the API's own, another SDK) is left as it is.
     """
-    update = getattr(provider, "_update_resource", None)
     resource = getattr(provider, "resource", None)
-    if callable(update) and resource is not None:
-        update(type(resource)({names.CONTENT: place}))
+    if resource is None:
+        return
+    mark = type(resource)({names.CONTENT: place})
+    update = getattr(provider, "_update_resource", None)
+    if callable(update):
+        update(mark)
+    elif hasattr(provider, "_resource"):  # the SDK before 1.45; tracers that it has handed out keep what they have
+        provider._resource = resource.merge(mark)
