@@ -82,10 +82,9 @@ class Calls:
 
     def _is_in_run(self, api: Api, arguments: Mapping[str, Any], conversation: Conversation) -> bool:
         """Whether the request offers tools, brings a tool's result, or asks for an answer of a run that is open."""
-        for name in ("tools", "functions"):
-            tools = arguments.get(name)
-            if isinstance(tools, list | tuple) and tools:
-                return True
+        tools = arguments.get("tools") or arguments.get("functions")
+        if tools and isinstance(tools, list | tuple):
+            return True
         if api.in_run == "always" or conversation.brings_results():
             return True
         if api.in_run == "tools":

@@ -9,8 +9,6 @@ from spanwarden.encode import fields_of
 from spanwarden.messages import AskedCall, asked_calls
 
 ROLES_OF_RESULTS: Final = ("tool", "function")
-LOOK_BACK: Final = 2
-"""Messages looked at for a tool's result, from the newest on, in a request that offers no tools."""
 
 
 class Heard(NamedTuple):
@@ -55,10 +53,10 @@ class Conversation(NamedTuple):
         return None
 
     def brings_results(self) -> bool:
-        """Whether a tool's result is among the newest messages."""
+        """Whether a tool's result is one of the two newest messages: a word of the user may follow it."""
         if self.newest.role in ROLES_OF_RESULTS:
             return True
-        return any(self.hear(message).role in ROLES_OF_RESULTS for message in self.messages[-LOOK_BACK:-1])
+        return len(self.messages) > 1 and self.hear(self.messages[-2]).role in ROLES_OF_RESULTS
 
     def has_answers(self) -> bool:
         """Whether it brings back anything that the model said."""

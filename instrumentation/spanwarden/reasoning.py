@@ -11,6 +11,7 @@ ReasoningKind: TypeAlias = Literal["raw", "summary", "encrypted"]
 """How much of the reasoning a monitor can read."""
 
 _TEXT_FIELDS: Final = ("reasoning_content", "reasoning")
+_ITEM_FIELDS: Final[tuple[tuple[str, ReasoningKind], ...]] = (("content", "raw"), ("summary", "summary"))
 _OPEN, _CLOSE = "<think>", "</think>"
 
 
@@ -87,11 +88,13 @@ def thoughts_of_item(item: Mapping[str, Any], source: int = 0) -> list[Thought]:
     encrypted = item.get("encrypted_content")
     size = len(encrypted) if isinstance(encrypted, str) else 0
     thoughts: list[Thought] = []
-    for field, kind in (("content", "raw"), ("summary", "summary")):
+    for field, kind in _ITEM_FIELDS:
         texts = item.get(field)
+        if not texts:
+            continue
         if isinstance(texts, str):
             texts = [{"text": texts}]
-        text = "\n\n".join(str(fields_of(each).get("text") or "") for each in texts or ())
+        text = "\n\n".join([str(fields_of(each).get("text") or "") for each in texts])
         if text:
-            thoughts.append(Thought(text, "raw" if kind == "raw" else "summary", size, source))
+            thoughts.append(Thought(text, kind, size, source))
     return thoughts or ([Thought("", "encrypted", size, source)] if size else [])

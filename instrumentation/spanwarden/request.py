@@ -105,7 +105,7 @@ def _endpoint(client: Any, url: Any) -> Endpoint:
 
 def reread(value: Any) -> Any:
     """An iterable that can be read twice: the same object if it already can, else a list of what it yields."""
-    if type(value) is list or not isinstance(value, Iterable) or isinstance(value, Sized):
+    if not isinstance(value, Iterable) or isinstance(value, Sized):
         return value
     return list(value)
 

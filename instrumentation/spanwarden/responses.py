@@ -6,7 +6,7 @@ that the provider carries out `server_tool_call`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from spanwarden.encode import fields_of, json_text
@@ -212,21 +212,33 @@ def response_choice(fields: Mapping[str, Any], reading: Reading) -> Choice | Non
     said: Any = None
     calls: list[AskedCall] = []
     thoughts: list[Thought] = []
+    read: list[AskedCall | Thought | Mapping[str, Any]] = []
     for index, item in enumerate(items):
         kind = item.get("type")
-        if kind == "message":
-            said = _plain_text(item.get("content"))
-        elif kind == "reasoning":
-            thoughts += thoughts_of_item(item, index)
+        if kind == "reasoning":
+            found = thoughts_of_item(item, index)
+            thoughts += found
+            read += found
         elif kind in _ARGUMENTS:
-            calls.append(_asked_by(item))
-    return Choice(
-        said,
-        thoughts,
-        calls,
-        _finish_reason(fields, wants_tools=bool(calls)),
-        lambda: [part for item in items for part in parts_of_item(item, reading)],
-    )
+            call = _asked_by(item)
+            calls.append(call)
+            read.append(call)
+        else:
+            said = _plain_text(item.get("content")) if kind == "message" else said
+            read.append(item)
+    reason = _finish_reason(fields, wants_tools=bool(calls))
+    return Choice(said, thoughts, calls, reason, lambda: _parts_of_read(read, reading))
+
+
+def _parts_of_read(read: Iterable[AskedCall | Thought | Mapping[str, Any]], reading: Reading) -> list[Part]:
+    """The message parts of an answer's items, of which reasoning and calls have been read already."""
+    parts: list[Part] = []
+    for item in read:
+        if isinstance(item, AskedCall | Thought):
+            parts.append(item.part())
+        else:
+            parts += parts_of_item(item, reading)
+    return parts
 
 
 def _finish_reason(fields: Mapping[str, Any], *, wants_tools: bool) -> str | None:

@@ -6,11 +6,11 @@ caller refers to it.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
+from random import Random
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -56,15 +56,16 @@ class Sessions:
         self._open: OrderedDict[int, Call] = OrderedDict()
         self._open_characters = 0
         self._named: OrderedDict[str, Session] = OrderedDict()
-        self._lock = threading.RLock()
+        self.after_fork()
 
     def after_fork(self) -> None:
-        """Replace the lock, which another thread of the parent may have held."""
+        """Replace the lock, which another thread of the parent may have held, and the source of ids, which it has."""
         self._lock = threading.RLock()
+        self._random = Random()  # of our own: programs seed the one that all share
 
     def start(self) -> Session:
         """A session that nothing is known of yet."""
-        return Session(os.urandom(16).hex())
+        return Session(f"{self._random.getrandbits(128):032x}")
 
     def named(self, session_id: str) -> Session:
         """The session of an id that the user's code gives."""

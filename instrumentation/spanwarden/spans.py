@@ -19,6 +19,7 @@ from spanwarden.history import Sent
 from spanwarden.messages import AskedCall, decoded, tool_definitions
 from spanwarden.policy import keep_all
 from spanwarden.reasoning import Thought
+from spanwarden.sdk_shortcuts import FinishedSpans, set_clean
 from spanwarden.session import Call, Session, ToolResult
 from spanwarden.shorten import cut_text, fitting
 
@@ -46,6 +47,7 @@ class Spans:
         self._text_limit = min(mode.limit, mode.part_limit)
         self._known_tools: tuple[tuple[str, str], ...] = ()
         self._tracer = tracer
+        self._finished = FinishedSpans(tracer)
         self._logger = logger
         self.counts = counts
 
@@ -91,8 +93,7 @@ class Spans:
         if self.on_spans:
             messages = [{"role": "assistant", "parts": [thought.part()]}]
             self._add_json(attributes, names.OUTPUT_MESSAGES, messages)
-        span = self._tracer.start_span("reasoning", context, SpanKind.INTERNAL, attributes, None, interval.started_ns)
-        span.end(interval.ended_ns)
+        self._finished.make("reasoning", context, attributes, interval.started_ns, interval.ended_ns)
 
     def inferred_tool(self, result: ToolResult, context: Context, agent: str | None, ended_ns: int) -> None:
         """A tool call that the program made between two requests."""
@@ -104,8 +105,7 @@ class Spans:
         if self.on_spans:
             self._add_text(attributes, names.TOOL_CALL_RESULT, content)
         started_ns = min(call.asked_ns, ended_ns)
-        span = self._tracer.start_span(f"execute_tool {name}", context, SpanKind.INTERNAL, attributes, None, started_ns)
-        span.end(ended_ns)
+        self._finished.make(f"execute_tool {name}", context, attributes, started_ns, ended_ns)
 
     def describe_tool(
         self, attributes: Attributes, session: Session, call: Call | None, asked: AskedCall | None
@@ -160,7 +160,7 @@ class Spans:
             )
         if self.on_spans:
             attributes.update(content)
-        span.set_attributes(attributes)
+        set_clean(span, attributes)
         span.end(ended_ns)
 
     def fail(self, span: Span, error: BaseException) -> None:

@@ -23,18 +23,21 @@ from spanwarden.policy import ContentPolicy
 
 @pytest.fixture
 def instrument(monkeypatch: pytest.MonkeyPatch) -> Iterator[Instrument]:
-    """Give a function that instruments with a content mode and a sampler; undone after the test."""
+    """Give a function that instruments with a content mode, and a sampler or a provider; undone after the test."""
     instrumentor = SpanwardenInstrumentor()
     providers: list[TracerProvider] = []
 
     def start(
-        content: str | None = "SPAN_ONLY", sampler: Sampler = ALWAYS_ON, policy: ContentPolicy | None = None
+        content: str | None = "SPAN_ONLY",
+        sampler: Sampler = ALWAYS_ON,
+        policy: ContentPolicy | None = None,
+        provider: TracerProvider | None = None,
     ) -> Instrumented:
         monkeypatch.delenv(VARIABLE, raising=False)
         if content is not None:
             monkeypatch.setenv(VARIABLE, content)
         spans, logs = InMemorySpanExporter(), InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
-        provider = TracerProvider(sampler=sampler, resource=Resource({"service.name": "tested"}))
+        provider = provider or TracerProvider(sampler=sampler, resource=Resource({"service.name": "tested"}))
         provider.add_span_processor(SimpleSpanProcessor(spans))
         logger_provider = LoggerProvider(resource=Resource({"service.name": "tested"}))
         logger_provider.add_log_record_processor(SimpleLogRecordProcessor(logs))

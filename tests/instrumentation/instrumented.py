@@ -39,4 +39,4 @@ class Instrumented:
 
 
 Instrument = Callable[..., Instrumented]
-"""Instrument with a content mode and a sampler."""
+"""Instrument with a content mode, and a sampler or a provider."""

@@ -1,0 +1,125 @@
+"""Two ways past work of OpenTelemetry's SDK that the spans of anybody need, and these do not.
+
+The SDK makes a span that may be changed until it ends, looks at each of its attributes, and copies it when it ends. A
+reasoning step and a tool call that is inferred are over when they are made, and all attributes here are of types that
+can be sent. Both ways are taken only where what reaches the exporter is the same, and are the SDK's own otherwise:
+docs/decisions/0007-sdk-shortcuts.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMultiSpanProcessor
+from opentelemetry.sdk.trace import Span as SdkSpan
+from opentelemetry.sdk.trace import Tracer as SdkTracer
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.trace import Span, SpanContext, SpanKind, TraceFlags, Tracer
+
+_DO_NOTHING: Final = frozenset(
+    hear
+    for kind in (SpanProcessor, BatchSpanProcessor, SimpleSpanProcessor)
+    for hear in (kind.on_start, kind._on_ending)
+)
+"""What is called at the start of a span, and before its end, in processors that do not care for these."""
+
+
+class FinishedSpans:
+    """Makes spans that are over. Thread-safe."""
+
+    def __init__(self, tracer: Tracer) -> None:
+        self._tracer = tracer
+        self._sdk: Any = tracer if _is_known(tracer) else None
+        self._heard: tuple[object, bool] = (None, False)
+
+    def make(self, name: str, context: Context, attributes: dict[str, Any], started_ns: int, ended_ns: int) -> None:
+        """Make a span of kind INTERNAL. Its attributes are text, numbers, truth values or tuples of these."""
+        parent = trace.get_current_span(context).get_span_context()
+        if self._sdk is not None and parent.is_valid and self._is_alike(len(attributes)):
+            self._make_directly(name, context, parent, attributes, started_ns, ended_ns)
+        else:
+            span = self._tracer.start_span(name, context, SpanKind.INTERNAL, attributes, None, started_ns)
+            span.end(ended_ns)
+
+    def _is_alike(self, count: int) -> bool:
+        """Whether the SDK would not cut or drop any of so many attributes, and no processor hears of starts."""
+        sdk = self._sdk
+        limits = sdk._span_limits
+        if limits.max_span_attribute_length is not None or not _fits(count, limits.max_span_attributes):
+            return False
+        processors = sdk.span_processor._span_processors
+        if self._heard[0] is not processors:  # a further processor makes another tuple of them
+            self._heard = processors, all(map(_hears_only_ends, processors))
+        return self._heard[1] and bool(sdk._is_enabled())
+
+    def _make_directly(
+        self,
+        name: str,
+        context: Context,
+        parent: SpanContext,
+        attributes: dict[str, Any],
+        started_ns: int,
+        ended_ns: int,
+    ) -> None:
+        sdk = self._sdk
+        sampled = sdk.sampler.should_sample(context, parent.trace_id, name, SpanKind.INTERNAL, attributes, ())
+        if not sampled.decision.is_recording():
+            return
+        flags = TraceFlags(parent.trace_flags & TraceFlags.RANDOM_TRACE_ID | sampled.decision.is_sampled())
+        own = SpanContext(parent.trace_id, sdk.id_generator.generate_span_id(), False, flags, sampled.trace_state)
+        kept: Mapping[str, Any] = attributes
+        if sampled.attributes != attributes:  # the sampler has a word to add
+            kept = BoundedAttributes(sdk._span_limits.max_span_attributes, sampled.attributes)
+        span = ReadableSpan(
+            name,
+            own,
+            parent,
+            sdk.resource,
+            kept,
+            instrumentation_info=sdk.instrumentation_info,
+            start_time=started_ns,
+            end_time=ended_ns,
+            instrumentation_scope=sdk._instrumentation_scope,
+        )
+        sdk.span_processor.on_end(span)
+
+
+def set_clean(span: Span, attributes: Mapping[str, Any]) -> None:
+    """Set attributes that are text, numbers, truth values or tuples of these."""
+    present = getattr(span, "_attributes", None)
+    if (
+        isinstance(span, SdkSpan)
+        and type(span).set_attributes is SdkSpan.set_attributes
+        and type(present) is BoundedAttributes
+        and present.max_value_len is None
+        and _fits(len(present) + len(attributes), present.maxlen)
+    ):
+        with span._lock, present._lock:
+            if span._end_time is None:
+                present._dict.update(attributes)
+    else:
+        span.set_attributes(attributes)
+
+
+def _fits(count: int, most: int | None) -> bool:
+    return most is None or count <= most
+
+
+def _is_known(tracer: Tracer) -> bool:
+    """Whether a tracer is the SDK's own, of the shape that is known, and does not count spans for metrics."""
+    processor = getattr(tracer, "span_processor", None)
+    return (
+        type(tracer) is SdkTracer
+        and type(processor) is SynchronousMultiSpanProcessor
+        and hasattr(processor, "_span_processors")
+        and all(hasattr(tracer, name) for name in ("_span_limits", "_instrumentation_scope", "_is_enabled"))
+        and type(getattr(tracer, "_tracer_metrics", None)).__name__ == "NoOpTracerMetrics"
+    )
+
+
+def _hears_only_ends(processor: SpanProcessor) -> bool:
+    return all(getattr(hear, "__func__", None) in _DO_NOTHING for hear in (processor.on_start, processor._on_ending))
