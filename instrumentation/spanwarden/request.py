@@ -249,10 +249,9 @@ def _add_usage(attributes: dict[str, Any], usage: Mapping[str, Any]) -> None:
     for field, value in usage.items():
         if type(value) is int:
             if field in _USAGE:
-                attributes[_USAGE[field]] = min(value, _INT64_MAX)
+                attributes[_USAGE[field]] = value if value <= _INT64_MAX else _INT64_MAX
         elif value is not None and field in _USAGE_DETAILS:
-            details = fields_of(value)
-            for detail, attribute in _USAGE_DETAILS[field].items():
-                count = details.get(detail)
-                if count and type(count) is int:
-                    attributes[attribute] = min(count, _INT64_MAX)
+            named = _USAGE_DETAILS[field]
+            for detail, count in fields_of(value).items():
+                if count and type(count) is int and detail in named:
+                    attributes[named[detail]] = min(count, _INT64_MAX)

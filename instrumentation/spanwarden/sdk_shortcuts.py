@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMult
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import Span, SpanContext, SpanKind, TraceFlags, Tracer
 
 _DO_NOTHING: Final = frozenset(
@@ -26,6 +27,8 @@ _DO_NOTHING: Final = frozenset(
     for hear in (kind.on_start, kind._on_ending)
 )
 """What is called at the start of a span, and before its end, in processors that do not care for these."""
+_RANDOM: Final = int(TraceFlags.RANDOM_TRACE_ID)
+_FLAGS: Final = tuple(map(TraceFlags, range(2 * _RANDOM)))
 
 
 class FinishedSpans:
@@ -67,9 +70,9 @@ class FinishedSpans:
     ) -> None:
         sdk = self._sdk
         sampled = sdk.sampler.should_sample(context, parent.trace_id, name, SpanKind.INTERNAL, attributes, ())
-        if not sampled.decision.is_recording():
+        if sampled.decision is Decision.DROP:
             return
-        flags = TraceFlags(parent.trace_flags & TraceFlags.RANDOM_TRACE_ID | sampled.decision.is_sampled())
+        flags = _FLAGS[parent.trace_flags & _RANDOM | (sampled.decision is Decision.RECORD_AND_SAMPLE)]
         own = SpanContext(parent.trace_id, sdk.id_generator.generate_span_id(), False, flags, sampled.trace_state)
         kept: Mapping[str, Any] = attributes
         if sampled.attributes != attributes:  # the sampler has a word to add

@@ -145,12 +145,12 @@ class Sessions:
         """Remember an answer by its id; false when all of it has been read before."""
         key = ("response", response_id)
         with self._lock:
-            known = next((answer for answer in self._answers.find(key) if answer.session is session), None)
-            if known is None:
-                self._counts.joins_evicted += self._answers.add(key, Answer(session, complete=complete))
-                return True
-            was_complete, known.complete = known.complete, known.complete or complete
-            return not was_complete
+            for known in self._answers.find(key):
+                if known.session is session:
+                    was_complete, known.complete = known.complete, known.complete or complete
+                    return not was_complete
+            self._counts.joins_evicted += self._answers.add(key, Answer(session, complete=complete))
+            return True
 
     def asked(self, session: Session, asked: Sequence[AskedCall], asked_ns: int, tools: Any) -> bool:
         """Remember the tool calls of an answer, to know them again, and as open until their results come.
