@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 DATA ?= ../shared/data
 INSTALLED := $(VENV)/.installed
 PEERS := $(VENV)/bench
+ROWS = $(sort $(wildcard $(DATA)/*.dev.jsonl.gz) $(wildcard $(DATA)/*.diagnostic.jsonl.gz))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench eval detection backends lock clean
@@ -40,7 +41,8 @@ bench: $(PEERS)/.installed ## measure, beside baselines, in one run
 	@PYTHONPATH=$(PEERS) $(BIN)/python -m tests.bench $(BENCHFLAGS)
 
 eval: $(INSTALLED) ## measure the detectors on the development rows in DATA (default ../shared/data)
-	@$(BIN)/spanwarden eval $(EVALFLAGS) $(sort $(wildcard $(DATA)/*.dev.jsonl.gz) $(wildcard $(DATA)/*.diagnostic.jsonl.gz))
+	@$(if $(ROWS),,$(error no *.dev.jsonl.gz in $(DATA): say where the labelled runs are, as in make eval DATA=FOLDER))
+	@$(BIN)/spanwarden eval $(EVALFLAGS) $(ROWS)
 
 detection: $(INSTALLED) ## measure as `make eval` does, and write the figures and examples into docs/detection.md
 	@PYTHONPATH=tests $(BIN)/python -m detection_page $(DATA)
