@@ -27,6 +27,10 @@ _DO_NOTHING: Final = frozenset(
     for hear in (kind.on_start, kind._on_ending)
 )
 """What is called at the start of a span, and before its end, in processors that do not care for these."""
+_START_SPAN: Final = SdkTracer.start_span
+_SET_ATTRIBUTES: Final = SdkSpan.set_attributes
+_END: Final = SdkSpan.end
+"""The SDK's ways, to see whether a program has put something around them."""
 _RANDOM: Final = int(TraceFlags.RANDOM_TRACE_ID)
 _FLAGS: Final = tuple(map(TraceFlags, range(2 * _RANDOM)))
 
@@ -49,7 +53,7 @@ class FinishedSpans:
             span.end(ended_ns)
 
     def _is_alike(self, count: int) -> bool:
-        """Whether the SDK would not cut or drop any of so many attributes, and no processor hears of starts."""
+        """Whether the SDK would neither cut nor drop any of so many attributes, and nobody hears of starts."""
         sdk = self._sdk
         limits = sdk._span_limits
         if limits.max_span_attribute_length is not None or not _fits(count, limits.max_span_attributes):
@@ -57,7 +61,8 @@ class FinishedSpans:
         processors = sdk.span_processor._span_processors
         if self._heard[0] is not processors:  # a further processor makes another tuple of them
             self._heard = processors, all(map(_hears_only_ends, processors))
-        return self._heard[1] and bool(sdk._is_enabled())
+        unchanged = getattr(sdk.start_span, "__func__", None) is _START_SPAN and SdkSpan.end is _END
+        return self._heard[1] and unchanged and bool(sdk._is_enabled())
 
     def _make_directly(
         self,
@@ -96,7 +101,7 @@ def set_clean(span: Span, attributes: Mapping[str, Any]) -> None:
     present = getattr(span, "_attributes", None)
     if (
         isinstance(span, SdkSpan)
-        and type(span).set_attributes is SdkSpan.set_attributes
+        and type(span).set_attributes is _SET_ATTRIBUTES
         and type(present) is BoundedAttributes
         and present.max_value_len is None
         and _fits(len(present) + len(attributes), present.maxlen)

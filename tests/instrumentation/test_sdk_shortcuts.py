@@ -15,6 +15,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceFlags, Tracer, TraceState
@@ -247,3 +248,20 @@ def test_a_tracer_of_another_make_makes_every_span(instrument: Instrument) -> No
     run(instrument(provider=provider))
 
     assert sorted(provider.tracer.made) == sorted(NAMES)
+
+
+@pytest.mark.parametrize(("owner", "method"), [(SdkTracer, "start_span"), (Span, "end"), (Span, "set_attributes")])
+def test_what_a_program_puts_around_the_sdk_sees_every_span(
+    instrumented: Instrumented, monkeypatch: pytest.MonkeyPatch, owner: type, method: str
+) -> None:
+    original, seen = getattr(owner, method), []
+
+    def around(self: Any, *args: Any, **kwargs: Any) -> Any:
+        made = original(self, *args, **kwargs)
+        seen.append((made or self).name)
+        return made
+
+    monkeypatch.setattr(owner, method, around)
+    run(instrumented)
+
+    assert set(seen) >= (set(NAMES) if method != "set_attributes" else {"chat gpt-5"})
