@@ -53,16 +53,14 @@ class FinishedSpans:
             span.end(ended_ns)
 
     def _is_alike(self, count: int) -> bool:
-        """Whether the SDK would neither cut nor drop any of so many attributes, and nobody hears of starts."""
+        """Whether the SDK would drop none of so many attributes, and nobody hears of starts."""
         sdk = self._sdk
-        limits = sdk._span_limits
-        if limits.max_span_attribute_length is not None or not _fits(count, limits.max_span_attributes):
-            return False
         processors = sdk.span_processor._span_processors
         if self._heard[0] is not processors:  # a further processor makes another tuple of them
             self._heard = processors, all(map(_hears_only_ends, processors))
+        fits = _fits(count, sdk._span_limits.max_span_attributes)
         unchanged = getattr(sdk.start_span, "__func__", None) is _START_SPAN and SdkSpan.end is _END
-        return self._heard[1] and unchanged and bool(sdk._is_enabled())
+        return self._heard[1] and fits and unchanged and bool(sdk._is_enabled())
 
     def _make_directly(
         self,
@@ -118,13 +116,16 @@ def _fits(count: int, most: int | None) -> bool:
 
 
 def _is_known(tracer: Tracer) -> bool:
-    """Whether a tracer is the SDK's own, of the shape that is known, and does not count spans for metrics."""
+    """Whether a tracer is the SDK's own, of the shape that is known, and neither cuts attributes nor counts spans."""
     processor = getattr(tracer, "span_processor", None)
+    limits = getattr(tracer, "_span_limits", None)
     return (
         type(tracer) is SdkTracer
         and type(processor) is SynchronousMultiSpanProcessor
         and hasattr(processor, "_span_processors")
-        and all(hasattr(tracer, name) for name in ("_span_limits", "_instrumentation_scope", "_is_enabled"))
+        and hasattr(limits, "max_span_attributes")
+        and getattr(limits, "max_span_attribute_length", 0) is None
+        and all(hasattr(tracer, name) for name in ("_instrumentation_scope", "_is_enabled"))
         and type(getattr(tracer, "_tracer_metrics", None)).__name__ == "NoOpTracerMetrics"
     )
 

@@ -22,8 +22,11 @@ class Table(Generic[Kept]):
 
     def add(self, key: Any, kept: Kept) -> int:
         """Remember; return how many rows had to go."""
-        self._rows[key] = (self._rows.get(key, ()) + (kept,))[-SAME_KEY:]  # noqa: RUF005 - unpacking loses the type
-        self._rows.move_to_end(key)
+        if key in self._rows:
+            self._rows[key] = self._rows[key][1 - SAME_KEY :] + (kept,)  # noqa: RUF005 - unpacking loses the type
+            self._rows.move_to_end(key)
+        else:
+            self._rows[key] = (kept,)
         if len(self._rows) <= self._limit:
             return 0
         self._rows.popitem(last=False)
