@@ -96,16 +96,16 @@ class FinishedSpans:
 
 def set_clean(span: Span, attributes: Mapping[str, Any]) -> None:
     """Set attributes that are text, numbers, truth values or tuples of these."""
-    present = getattr(span, "_attributes", None)
+    live: Any = span
+    present = getattr(live, "_attributes", None)
     if (
-        isinstance(span, SdkSpan)
-        and type(span).set_attributes is _SET_ATTRIBUTES
+        type(live).set_attributes is _SET_ATTRIBUTES
         and type(present) is BoundedAttributes
         and present.max_value_len is None
-        and _fits(len(present) + len(attributes), present.maxlen)
+        and _fits(len(present._dict) + len(attributes), present.maxlen)
     ):
-        with span._lock, present._lock:
-            if span._end_time is None:
+        with live._lock, present._lock:
+            if live._end_time is None:
                 present._dict.update(attributes)
     else:
         span.set_attributes(attributes)
