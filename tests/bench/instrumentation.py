@@ -76,6 +76,13 @@ class _CallsOnly(SpanProcessor):
         self.ended += 1
 
 
+class _HearsStarts(_CallsOnly):
+    """As a user's own that notes something on each span, so that the SDK has to make them all."""
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        pass
+
+
 def _plain(case: Case, *, before: Callable[[], None] | None = None) -> Create:
     """`create` without instrumentation, which returns what is parsed already."""
     answer = case.answer
@@ -180,6 +187,9 @@ def _variants(case: Case, recorded_us: float | None) -> dict[str, tuple[Create, 
     }
     if not case.reads:
         variants["the SDK alone, the same spans"] = (_sdk_alone(case), None)
+    if not case.reads and recorded_us is not None:
+        create, _ = _ours(case, ALWAYS_ON, "span", _HearsStarts())
+        variants["recorded, a processor hears of starts"] = (create, None)
     official = _official(case)
     if official is not None:
         variants["OpenTelemetry's package, content"] = (official, None)
