@@ -110,15 +110,15 @@ def _response_content(items: Sequence[Any], arguments: Mapping[str, Any], readin
 
 def read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:  # noqa: ARG001 - a response says its status
     fields = fields_of(answer)
-    choice = response_choice(fields, reading)
+    items = [fields_of(item) for item in fields.get("output") or ()]
+    choice = response_choice(fields, items, reading)
     attributes = response_attributes(fields)
     if choice is not None:
         _add_reason(attributes, choice)
     response_id = fields.get("id")
     status = fields.get("status")
-    for item in fields.get("output") or ():
-        if fields_of(item).get("type") == "compaction":
-            attributes[names.CONVERSATION_COMPACTED] = True
+    if "compaction" in [item.get("type") for item in items]:
+        attributes[names.CONVERSATION_COMPACTED] = True
     return Reply(
         attributes,
         [choice] if choice is not None else [],

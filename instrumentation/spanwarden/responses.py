@@ -62,7 +62,7 @@ def response_conversation(arguments: Mapping[str, Any], items: Sequence[Any]) ->
     """The conversation of a Responses request."""
     previous = arguments.get("previous_response_id")
     conversation = arguments.get("conversation")
-    if not isinstance(conversation, str):
+    if conversation is not None and not isinstance(conversation, str):
         conversation = fields_of(conversation).get("id")
     return Conversation(
         items,
@@ -204,9 +204,8 @@ _PARTS: Final[Mapping[str, Callable[[Mapping[str, Any], Reading], Part]]] = {
 """How an item of each type is read; the types that are not here bring any number of parts, or are not known."""
 
 
-def response_choice(fields: Mapping[str, Any], reading: Reading) -> Choice | None:
-    """The one answer that a response is; None where nothing came of it yet."""
-    items = [fields_of(item) for item in fields.get("output") or ()]
+def response_choice(fields: Mapping[str, Any], items: Sequence[Mapping[str, Any]], reading: Reading) -> Choice | None:
+    """The one answer that a response with these items is; None where nothing came of it yet."""
     if not items and fields.get("status") in (None, "queued", "in_progress"):
         return None
     said: Any = None
