@@ -14,7 +14,7 @@ from opentelemetry import trace
 from opentelemetry._logs import get_logger, get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # untyped upstream
 
-from spanwarden import client, live, names, threads
+from spanwarden import client, live, names, threads, workers
 from spanwarden.content import ContentMode, content_mode, mark_resource
 from spanwarden.executors import carry_context
 from spanwarden.guard import Counts
@@ -35,6 +35,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
     """
 
     _recorder: Recorder | None = None
+    _leaving: workers.Leaving | None = None
     _unwrappers: Unwrappers = []  # noqa: RUF012 - replaced, never changed, before anything is added
 
     @property
@@ -60,6 +61,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
         recorder = _build(mode, kwargs)
         self._recorder = recorder
         _follow_forks(recorder)
+        self._leaving = workers.Leaving(recorder, kwargs.get("tracer_provider"), kwargs.get("logger_provider"))
 
         self._unwrappers = carry_context(os.environ)
 
@@ -71,6 +73,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
             self._on_import(live_target.module, recorder, functools.partial(live.wrap, recorder.calls, live_target))
         for module, wrap in threads.wrappers(recorder.calls):
             self._on_import(module, recorder, wrap)
+        self._on_import(workers.MODULE, recorder, self._leaving.watch)
         self._on_import(client.TRANSPORT, recorder, functools.partial(client.wrap_transport, recorder.calls))
         self._on_import(client.TARGETS[0].module, recorder, functools.partial(_warn, mode))
 
@@ -88,6 +91,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
         if self._recorder is not None:
             self._recorder.stop()
             self._recorder = None
+            self._leaving = None  # `multiprocessing` refers to it weakly
 
 
 def _warn(mode: ContentMode, _module: Any) -> Unwrappers:

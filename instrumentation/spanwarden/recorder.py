@@ -34,6 +34,11 @@ class Recorder:
         self.roots.after_fork()
         self.calls.streams.after_fork()
 
+    def finish(self) -> None:
+        """End what is open, in a process that is about to."""
+        self.calls.streams.close_all()
+        self.roots.close_all()
+
     def stop(self) -> None:
         """Let further calls pass, and end what is open."""
         self.calls.stop()

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from instrumentation.programs_run import exporting_to, run_program
@@ -90,6 +91,18 @@ def test_a_forked_child_ends_only_its_own_runs(tmp_path: Path) -> None:
 
     names = [span[0] for span in _spans(sink.requests)]
     assert sorted(names) == ["chat gpt-5", "chat gpt-5", "chat gpt-5", "execute_tool bash", "invoke_agent"]
+
+
+@pytest.mark.parametrize("start_method", ["fork", "forkserver", "spawn"])
+def test_what_a_worker_process_did_is_sent_when_it_ends(tmp_path: Path, start_method: str) -> None:
+    answers = [asked((f"c{number}", "bash", {})) for number in range(2)]
+    with scripted_model(*answers) as model, running_sink() as sink:
+        environment = exporting_to(sink.url, model.url)
+        done = run_program("workers.py", start_method, directory=tmp_path, environment=environment)
+
+    assert (done.stdout, done.stderr) == ("0\n", "")
+    names = [span[0] for span in _spans(sink.requests)]
+    assert sorted(names) == ["chat gpt-5", "chat gpt-5", "execute_tool bash", "invoke_agent"]
 
 
 def test_a_stream_that_is_open_at_exit_is_sent_once_with_what_came(tmp_path: Path) -> None:
