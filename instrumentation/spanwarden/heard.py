@@ -67,7 +67,19 @@ def hear_message(message: Any) -> Heard:
     """Read a message of chat completions."""
     fields = fields_of(message)
     role = fields.get("role") or ""
-    return Heard(role, fields.get("content"), (fields.get("tool_call_id") or "") if role == "tool" else "")
+    content = fields.get("content")
+    if role == "tool":
+        return Heard(role, content, fields.get("tool_call_id") or "")
+    return Heard(role, content if content is None or type(content) is str else plain_text(content))
+
+
+def plain_text(content: Any) -> Any:
+    """The text of a message that is only text, however it is spelt; else its content."""
+    if isinstance(content, list | tuple):
+        texts = [fields_of(part).get("text") for part in content]
+        if all(isinstance(text, str) for text in texts):
+            return "".join(map(str, texts))
+    return content
 
 
 def calls_of_message(message: Any) -> Sequence[AskedCall]:

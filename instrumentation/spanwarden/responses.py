@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from spanwarden.encode import fields_of, json_text
-from spanwarden.heard import SILENCE, Conversation, Heard
+from spanwarden.heard import SILENCE, Conversation, Heard, plain_text
 from spanwarden.media import Part, without_bytes
 from spanwarden.messages import AskedCall, Choice, Reading, content_parts, result_content, tool_response
 from spanwarden.reasoning import Thought, thoughts_of_item
@@ -79,7 +79,7 @@ def hear_item(item: Any) -> Heard:
     fields = fields_of(item)
     kind = fields.get("type") or "message"
     if kind == "message":
-        return Heard(fields.get("role") or "", _plain_text(fields.get("content")))
+        return Heard(fields.get("role") or "", plain_text(fields.get("content")))
     if kind in _RESULTS:
         return Heard("tool", _output_of(fields), fields.get("call_id") or fields.get("id") or "")
     return Heard("assistant" if kind in _ARGUMENTS else "", None)
@@ -106,15 +106,6 @@ def _asked_by(fields: Mapping[str, Any]) -> AskedCall:
 
 def _call_id(fields: Mapping[str, Any]) -> str:
     return str(fields.get("call_id") or fields.get("id") or "")
-
-
-def _plain_text(content: Any) -> Any:
-    """The text of a message that is only text, however it is spelt; else its content."""
-    if isinstance(content, list | tuple):
-        texts = [fields_of(part).get("text") for part in content]
-        if all(isinstance(text, str) for text in texts):
-            return "".join(map(str, texts))
-    return content
 
 
 def _output_of(fields: Mapping[str, Any]) -> Any:
@@ -223,7 +214,7 @@ def response_choice(fields: Mapping[str, Any], items: Sequence[Mapping[str, Any]
             calls.append(call)
             read.append(call)
         else:
-            said = _plain_text(item.get("content")) if kind == "message" else said
+            said = plain_text(item.get("content")) if kind == "message" else said
             read.append(item)
     reason = _finish_reason(fields, wants_tools=bool(calls))
     return Choice(said, thoughts, calls, reason, lambda: _parts_of_read(read, reading))

@@ -14,14 +14,26 @@ from spanwarden.messages import AskedCall
 from spanwarden.roots import Turn
 
 
+class Said(NamedTuple):
+    """An answer in words: its length, and the hashes of its text and of the message that it answers."""
+
+    length: int
+    text: int
+    before: int
+
+
 @dataclass(slots=True, eq=False)
 class Session:
-    """One conversation, over turns and traces. `turn` is its newest; `last` the newest span on top of a trace."""
+    """One conversation, over turns and traces. `turn` is its newest; `last` the newest span on top of a trace.
+
+    `said` is the newest answer in words.
+    """
 
     id: str
     turn: Turn | None = None
     last: SpanContext | None = None
     pending: dict[str, Call] = field(default_factory=dict)
+    said: Said | None = None
     sent: Sent = field(default_factory=Sent)
     steps: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from random import Random
 from typing import Any, Final, NamedTuple
 
 import orjson
 
+from spanwarden.candidates import best_answer, best_call, claimed, only_equal
 from spanwarden.encode import fields_of
 from spanwarden.guard import Counts
 from spanwarden.heard import Conversation
-from spanwarden.messages import AskedCall, decoded
-from spanwarden.session import DROPPED, Answer, Call, Session, ToolResult
+from spanwarden.messages import AskedCall
+from spanwarden.retold import begins_with, calls_told, retold_in
+from spanwarden.session import DROPPED, Answer, Call, Said, Session, ToolResult
 from spanwarden.table import Table
 
 LOOK_BACK: Final = 8
@@ -97,12 +99,15 @@ class Sessions:
         hint = _here.get()
         with self._lock:
             if conversation.response_id:
-                answer = _best_answer(self._answers.find(("response", conversation.response_id)), hint)
+                answer = best_answer(self._answers.find(("response", conversation.response_id)), hint)
                 if answer is not None:
                     return answer.session
             if hint is not None and self._answers_open_call(conversation, hint):
                 return hint
-            return self._find_by_messages(conversation, hint)
+            session = self._find_by_messages(conversation, hint)
+            if session is None and hint is not None and _is_retold(conversation, hint):
+                return hint
+            return session
 
     def _answers_open_call(self, conversation: Conversation, session: Session) -> bool:
         """Whether the newest message is the result of an open call: then no other session fits better."""
@@ -126,10 +131,10 @@ class Sessions:
 
     def _session_of(self, conversation: Conversation, index: int, content: Any, hint: Session | None) -> Session | None:
         for asked in conversation.calls(conversation.messages[index]):
-            call = _best_call(self._calls.find(asked.id), asked, hint)
+            call = best_call(self._calls.find(asked.id), asked, hint)
             if call is not None:
                 return call.session
-        answer = _best_answer(self._answers.find(_answer_key(content, conversation.before(index))), hint)
+        answer = best_answer(self._answers.find(_answer_key(content, conversation.before(index))), hint)
         if answer is None:
             return None
         answer.continued = True
@@ -138,6 +143,9 @@ class Sessions:
     def answered(self, session: Session, content: Any, before: Any) -> None:
         """Remember an answer in words, to know it again."""
         key = _answer_key(content, before)
+        if isinstance(content, str) and content:
+            text = content.strip()
+            session.said = Said(len(text), hash(text), hash(_content_key(before)))
         with self._lock:
             self._counts.joins_evicted += self._answers.add(key, Answer(session))
 
@@ -198,7 +206,20 @@ class Sessions:
                 if call is not None:
                     found.append(ToolResult(call, call.asked, heard.content))
                     self._finish(call)
-        return found[::-1]
+            found.reverse()
+            if not found and session.pending:
+                found = self._retold_results(session, conversation)
+        return found
+
+    def _retold_results(self, session: Session, conversation: Conversation) -> list[ToolResult]:
+        """Results in the words of the program: all that the message behind the calls says."""
+        retold = retold_in(conversation)
+        if retold is None or retold.after is None:
+            return []
+        found = [ToolResult(call, call.asked, retold.after.content) for call in calls_told(session, retold)]
+        for result in found:
+            self._finish(result.call)
+        return found
 
     def claim(
         self, name: str, arguments: Any, call_id: str | None, within: Session | None
@@ -209,8 +230,8 @@ class Sessions:
         first; else the only one anywhere with that name and those arguments.
         """
         with self._lock:
-            call = _claimed(within.pending.values(), name, arguments, call_id) if within is not None else None
-            call = call or _only_equal(self._open.values(), name, arguments, call_id)
+            call = claimed(within.pending.values(), name, arguments, call_id) if within is not None else None
+            call = call or only_equal(self._open.values(), name, arguments, call_id)
             if call is None:
                 return None
             asked = call.asked
@@ -222,46 +243,13 @@ class Sessions:
         call.asked = DROPPED
 
 
-def _claimed(calls: Iterable[Call], name: str, arguments: Any, call_id: str | None) -> Call | None:
-    if call_id is not None:
-        return next((call for call in calls if call.asked.id == call_id), None)
-    named = [call for call in calls if call.asked.name == name]
-    equal = (call for call in named if decoded(call.asked.arguments) == arguments)
-    return next(equal, None) or next(iter(named), None)
-
-
-def _only_equal(calls: Iterable[Call], name: str, arguments: Any, call_id: str | None) -> Call | None:
-    if call_id is not None:
-        fitting = [call for call in calls if call.asked.id == call_id]
-    else:
-        named = [call for call in calls if call.asked.name == name]
-        fitting = [call for call in named if decoded(call.asked.arguments) == arguments]
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def _best_call(candidates: tuple[Call, ...], asked: AskedCall, hint: Session | None) -> Call | None:
-    """The call meant by an id that is known, if it is the same call and not one that happens to have the same id.
-
-    It is when its text is the same; programs that parse and rewrite the text are trusted while the call is open, and
-    in the session at hand. Of several that fit, the session at hand comes first, then what is open, then the newest.
-    """
-    best: Call | None = None
-    best_rank = 0
-    written = hash(asked)
-    for call in candidates:
-        is_open = call.session.pending.get(asked.id) is call
-        is_here = call.session is hint
-        if call.written == written or is_open or is_here:
-            rank = 1 + is_open + 2 * is_here
-            if rank > best_rank:
-                best, best_rank = call, rank
-    return best
-
-
-def _best_answer(candidates: tuple[Answer, ...], hint: Session | None) -> Answer | None:
-    mine = [answer for answer in candidates if answer.session is hint]
-    fresh = [answer for answer in candidates if not answer.continued]
-    return next(iter(mine or fresh or candidates), None)
+def _is_retold(conversation: Conversation, session: Session) -> bool:
+    """Whether a request tells of the session at hand in words of its own."""
+    retold = retold_in(conversation)
+    if retold is None:
+        return False
+    before = hash(_content_key(conversation.before(retold.before)))
+    return begins_with(retold, session.said, before) or bool(calls_told(session, retold))
 
 
 def _answer_key(content: Any, before: Any) -> int:
@@ -270,8 +258,10 @@ def _answer_key(content: Any, before: Any) -> int:
 
 
 def _content_key(content: Any) -> Any:
-    if content is None or isinstance(content, str):
-        return content
+    if content is None:
+        return None
+    if isinstance(content, str):
+        return content.strip()  # programs strip what the model said
     try:
         return orjson.dumps(content, default=fields_of)
     except TypeError:

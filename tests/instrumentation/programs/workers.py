@@ -26,4 +26,4 @@ if __name__ == "__main__":
     worker = multiprocessing.get_context(sys.argv[1]).Process(target=work)
     worker.start()
     worker.join()
-    print(worker.exitcode)
+    sys.stdout.write(f"{worker.exitcode}\n")
