@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from spanwarden import client, live, names, threads, workers
 from spanwarden.content import ContentMode, content_mode, mark_resource
 from spanwarden.executors import carry_context
+from spanwarden.foreign import ForeignSpans
 from spanwarden.guard import Counts
 from spanwarden.metrics import meter_of
 from spanwarden.recorder import Recorder, new_recorder
@@ -36,6 +37,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
 
     _recorder: Recorder | None = None
     _leaving: workers.Leaving | None = None
+    _foreign = ForeignSpans()
     _unwrappers: Unwrappers = []  # noqa: RUF012 - replaced, never changed, before anything is added
 
     @property
@@ -63,6 +65,8 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
         _follow_forks(recorder)
         self._leaving = workers.Leaving(recorder, kwargs.get("tracer_provider"), kwargs.get("logger_provider"))
 
+        self._foreign.watch(kwargs.get("tracer_provider"), recorder.sessions)
+
         self._unwrappers = carry_context(os.environ)
 
         # On import and not now: the processes that an agent's tools start inherit the instrumentation, and should
@@ -88,6 +92,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
         for unwrap in self._unwrappers:
             unwrap()
         self._unwrappers = []
+        self._foreign.stop()
         if self._recorder is not None:
             self._recorder.stop()
             self._recorder = None

@@ -51,7 +51,7 @@ class Sessions:
     """
 
     def __init__(self, counts: Counts, limits: Limits | None = None) -> None:
-        self._counts = counts
+        self.counts = counts
         self._limits = limits or Limits()
         self._calls: Table[Call] = Table(self._limits.calls)
         self._answers: Table[Answer] = Table(self._limits.answers)
@@ -81,7 +81,7 @@ class Sessions:
             self._named.move_to_end(session_id)
             if len(self._named) > self._limits.named:
                 self._named.popitem(last=False)
-                self._counts.joins_evicted += 1
+                self.counts.joins_evicted += 1
             return session
 
     def here(self) -> Session | None:
@@ -147,7 +147,7 @@ class Sessions:
             text = content.strip()
             session.said = Said(len(text), hash(text), hash(_content_key(before)))
         with self._lock:
-            self._counts.joins_evicted += self._answers.add(key, Answer(session))
+            self.counts.joins_evicted += self._answers.add(key, Answer(session))
 
     def responded(self, session: Session, response_id: str, *, complete: bool) -> bool:
         """Remember an answer by its id; false when all of it has been read before."""
@@ -157,7 +157,7 @@ class Sessions:
                 if known.session is session:
                     was_complete, known.complete = known.complete, known.complete or complete
                     return not was_complete
-            self._counts.joins_evicted += self._answers.add(key, Answer(session, complete=complete))
+            self.counts.joins_evicted += self._answers.add(key, Answer(session, complete=complete))
             return True
 
     def asked(self, session: Session, asked: Sequence[AskedCall], asked_ns: int, tools: Any) -> bool:
@@ -175,7 +175,7 @@ class Sessions:
     def _open_call(self, call: Call) -> None:
         asked, pending, limits = call.asked, call.session.pending, self._limits
         with self._lock:
-            self._counts.joins_evicted += self._calls.add(asked.id, call)
+            self.counts.joins_evicted += self._calls.add(asked.id, call)
             earlier = pending.get(asked.id)
             if earlier is not None:
                 self._close_call(earlier)
@@ -184,7 +184,7 @@ class Sessions:
             self._open_characters += len(asked.arguments)
             while len(self._open) > limits.open_calls or self._open_characters > limits.open_characters:
                 self._close_call(next(iter(self._open.values())))
-                self._counts.calls_evicted += 1
+                self.counts.calls_evicted += 1
 
     def _close_call(self, call: Call) -> None:
         """Forget an open call and its arguments, unless somebody else already has."""
@@ -237,6 +237,14 @@ class Sessions:
             asked = call.asked
             self._finish(call)
             return call, asked
+
+    def carried_out(self, call_id: str) -> None:
+        """Close an open call that somebody else has made a span of; of several with this id, the one at hand."""
+        with self._lock:
+            calls = [call for call in self._calls.find(call_id) if call.session.pending.get(call_id) is call]
+            here = [call for call in calls if call.session is _here.get()]
+            for call in here or (calls if len(calls) == 1 else ()):
+                self._finish(call)
 
     def _finish(self, call: Call) -> None:
         self._close_call(call)
