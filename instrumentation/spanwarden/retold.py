@@ -47,8 +47,6 @@ def calls_told(session: Session, retold: Retold) -> Sequence[Call]:
     return told[::-1]
 
 
-def begins_with(retold: Retold, said: Said | None, before: int) -> bool:
-    """Whether the text is an answer with more behind it; `before` is the key of the message before the text."""
-    if said is None or said.before != before:
-        return False
-    return hash(retold.text[: said.length]) == said.text
+def begins_with(retold: Retold, said: Said) -> bool:
+    """Whether the text is an answer with more behind it."""
+    return len(retold.text) >= said.length and hash(retold.text[: said.length]) == said.text

@@ -253,23 +253,29 @@ class Sessions:
 
 def _is_retold(conversation: Conversation, session: Session) -> bool:
     """Whether a request tells of the session at hand in words of its own."""
+    said = session.said
+    if said is None and not session.pending:
+        return False
     retold = retold_in(conversation)
     if retold is None:
         return False
-    before = hash(_content_key(conversation.before(retold.before)))
-    return begins_with(retold, session.said, before) or bool(calls_told(session, retold))
+    if said is not None and begins_with(retold, said):
+        return hash(_content_key(conversation.before(retold.before))) == said.before
+    return bool(calls_told(session, retold))
 
 
 def _answer_key(content: Any, before: Any) -> int:
-    """An answer together with what it answers: "Hello!" alone is said in many conversations."""
-    return hash((_content_key(content), _content_key(before)))
+    """An answer together with what it answers: "Hello!" alone is said in many conversations.
+
+    Programs strip what the model said.
+    """
+    said = content.strip() if isinstance(content, str) else _content_key(content)
+    return hash((said, _content_key(before)))
 
 
 def _content_key(content: Any) -> Any:
-    if content is None:
-        return None
-    if isinstance(content, str):
-        return content.strip()  # programs strip what the model said
+    if content is None or isinstance(content, str):
+        return content
     try:
         return orjson.dumps(content, default=fields_of)
     except TypeError:
