@@ -30,6 +30,7 @@ class ToolRun:
     span: Span
     attachment: Attachment
     name: str
+    agent: str | None
     started_ns: int
 
 
@@ -45,12 +46,15 @@ class Announced:
     @guarded
     def begin_tool(self, name: str, arguments: Any, call_id: str | None) -> ToolRun:
         """Open the span of a tool and make it current."""
+        started_ns = time.time_ns()
         context = otel_context.get_current()
         run = run_in(context)
+        if run is not None:
+            run.totals.tool_calls += 1
         within = self._at_hand(context)
         call, asked = self._sessions.claim(name, arguments, call_id, within) or (None, None)
         session = call.session if call is not None else self._session(run, context)
-        span = self._spans.start_tool(sendable(name), _parent(session, context))
+        span = self._spans.start_tool(sendable(name), _parent(session, context), started_ns)
         if span.is_recording():
             attributes: Attributes = {}
             if run is not None and run.name:
@@ -61,7 +65,8 @@ class Announced:
                     attributes[names.TOOL_CALL_ID] = sendable(call_id)
             self._spans.describe_tool(attributes, session, call, asked)
             span.set_attributes(attributes)
-        return ToolRun(span, Attachment(trace.set_span_in_context(span, context)), sendable(name), time.time_ns())
+        attachment = Attachment(trace.set_span_in_context(span, context))
+        return ToolRun(span, attachment, sendable(name), run.name if run is not None else None, started_ns)
 
     @guarded
     def end_tool(self, tool: ToolRun, result: Any, error: BaseException | None) -> None:
@@ -74,7 +79,7 @@ class Announced:
             else:
                 tool.span.set_attributes(self._spans.tool_content(names.TOOL_CALL_RESULT, result))
         tool.span.end(ended_ns)
-        self._metrics.tool(tool.name, ended_ns - tool.started_ns, _error_type(error))
+        self._metrics.tool(tool.name, tool.agent, ended_ns - tool.started_ns, _error_type(error))
 
     @guarded
     def begin_run(self, name: str | None, conversation_id: str | None) -> Run:
@@ -82,7 +87,10 @@ class Announced:
         name = sendable(name) if name else None
         conversation_id = sendable(conversation_id) if conversation_id else None
         session = self._sessions.named(conversation_id) if conversation_id else None
-        run = Run(self._spans.start_run(name, conversation_id), name, session)
+        if session is not None:
+            session.conversation_id = conversation_id
+        started_ns = time.time_ns()
+        run = Run(self._spans.start_run(name, conversation_id, started_ns), name, session, started_ns)
         run.attach()
         return run
 
@@ -98,7 +106,7 @@ class Announced:
             if error is not None:
                 self._spans.fail(run.span, error)
         run.span.end(ended_ns)
-        self._metrics.run(run.name, ended_ns - run.started_ns, _error_type(error))
+        self._metrics.run(run.name, ended_ns - run.started_ns, _error_type(error), run.totals)
 
     @guarded
     def reasoning(self, text: str, kind: ReasoningKind) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -11,14 +11,14 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from spanwarden import names
-from spanwarden.apis import Api, Reply
+from spanwarden.apis import FETCH_RESPONSE, Api, Reply
 from spanwarden.encode import sendable
 from spanwarden.gathering import Interval, Times
 from spanwarden.guard import Attachment, Counts, guarded
 from spanwarden.heard import Conversation
 from spanwarden.history import unrecorded
 from spanwarden.messages import Choice
-from spanwarden.metrics import Metrics
+from spanwarden.metrics import INFERENCES, Metrics
 from spanwarden.request import request_attributes
 from spanwarden.roots import OpenRoots, Turn
 from spanwarden.runs import Run
@@ -61,6 +61,7 @@ class ModelCall:
     attachment: Attachment | None = None
     http: HttpSeen = _NOT_SEEN
     first_ns: int | None = None
+    chunk_gaps_ns: Sequence[int] = ()
 
 
 class Answers:
@@ -85,13 +86,17 @@ class Answers:
     @guarded
     def answered(self, call: ModelCall, answer: Any, ended_ns: int) -> None:
         """Close a call with a whole answer."""
-        self._close(call, call.api.read(answer, self._spans.mode.reading, False), ended_ns)
+        self._close(call, self._read(call, answer) or Reply({}, []), ended_ns)
+
+    @guarded
+    def _read(self, call: ModelCall, answer: Any, broken_off: bool = False) -> Reply:
+        return call.api.read(answer, self._spans.mode.reading, broken_off)
 
     @guarded
     def streamed(self, call: ModelCall, ending: Ending) -> None:
         """Close a call with what came of a stream."""
         gathering = ending.gathering
-        reply = call.api.read(gathering.answer(), self._spans.mode.reading, ending.broken_off)
+        reply = self._read(call, gathering.answer(), ending.broken_off) or Reply({}, [])
         if gathering.cut:
             reply.attributes[names.TRUNCATED] = True
             self.counts.contents_truncated += 1
@@ -117,7 +122,7 @@ class Answers:
         response = call.http.response
         if response is None or not getattr(response, "is_stream_consumed", False):
             return None
-        return call.api.read(orjson.loads(response.content), self._spans.mode.reading, False)
+        return self._read(call, orjson.loads(response.content))
 
     def _close(
         self, call: ModelCall, reply: Reply, ended_ns: int, times: Times | None = None, *, broken_off: bool = False
@@ -128,9 +133,7 @@ class Answers:
         wants_tools = self._remember(call, reply, ended_ns) if is_new else False
         if is_new:
             self._record_reasoning(call, reply, times or {}, ended_ns)
-        for run in (call.run, call.turn):
-            if run is not None:
-                run.totals.add(reply.attributes)
+        _sum_up(call, reply, is_new=is_new)
         if call.span is not None:
             self._close_span(call, call.span, reply, ended_ns)
         if call.turn is None:
@@ -145,7 +148,8 @@ class Answers:
         """Whether this answer has not been read before: one that is fetched may come many times."""
         if not reply.response_id:
             return True
-        is_new = self._sessions.responded(call.session, reply.response_id, complete=reply.complete)
+        unread = self._sessions.responded(call.session, reply.response_id, complete=reply.complete)
+        is_new = unread or call.api.operation != FETCH_RESPONSE.operation  # some servers give all answers one id
         return is_new and (reply.complete or broken_off)
 
     def _remember(self, call: ModelCall, reply: Reply, ended_ns: int) -> bool:
@@ -171,7 +175,10 @@ class Answers:
 
     def _close_span(self, call: ModelCall, span: Span, reply: Reply, ended_ns: int) -> None:
         attributes = {**reply.attributes, **request_attributes(call.arguments), **_of_transport(call)}
+        if call.api.operation == FETCH_RESPONSE.operation:
+            attributes = _without_usage(attributes)
         attributes[names.SESSION_ID] = call.session.id
+        self._note_conversation(call, attributes)
         if call.step:
             attributes[names.STEP] = call.step
         if call.api.api_type is not None:
@@ -184,7 +191,19 @@ class Answers:
         if self._spans.on_events:
             attributes = {**call.start, **attributes}
         self._spans.close_call(span, attributes, content, call.context, ended_ns)
-        self._metrics.call(call.start, attributes, ended_ns - call.started_ns)
+        self._metrics.call(call.start, attributes, ended_ns - call.started_ns, call.chunk_gaps_ns)
+
+    def _note_conversation(self, call: ModelCall, attributes: Attributes) -> None:
+        """Take the provider's name of a conversation over to the session, whose spans all carry it."""
+        told, session = attributes.get(names.CONVERSATION_ID), call.session
+        if told is None:
+            if session.conversation_id is not None:
+                attributes[names.CONVERSATION_ID] = session.conversation_id
+        elif told != session.conversation_id:
+            session.conversation_id = told
+            for run in (call.run.span if call.run is not None else None, call.turn.root if call.turn else None):
+                if run is not None:
+                    run.set_attribute(names.CONVERSATION_ID, told)
 
     def _content(self, call: ModelCall, choices: list[Choice], attributes: Attributes) -> Attributes:
         """The content of a span, without what an earlier span of the session carries."""
@@ -213,6 +232,20 @@ class Answers:
         if not call.conversation.has_answers():
             turn.finished = True
             self._roots.close(turn)
+
+
+def _sum_up(call: ModelCall, reply: Reply, *, is_new: bool) -> None:
+    """Add a call to the run that it is in; what was read before counts once."""
+    for run in (call.run, call.turn):
+        if run is not None:
+            run.totals.inference_calls += call.api.operation in INFERENCES
+            if is_new:
+                run.totals.add(reply.attributes)
+
+
+def _without_usage(attributes: Attributes) -> Attributes:
+    """Tokens are counted where they were used up, and not where the answer is fetched."""
+    return {key: value for key, value in attributes.items() if not key.startswith("gen_ai.usage.")}
 
 
 def _of_transport(call: ModelCall) -> Attributes:

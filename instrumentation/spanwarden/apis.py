@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from spanwarden import names
-from spanwarden.encode import fields_of
+from spanwarden.encode import fields_of, sendable
 from spanwarden.gathering import ChatGathering, Gathering
 from spanwarden.heard import Conversation, chat_conversation
 from spanwarden.messages import Choice, Reading, choice_of, input_messages
@@ -69,16 +69,15 @@ def _read_chat(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     for source, item in enumerate(fields.get("choices") or ()):
         choice = choice_of(item, source, reading, broken_off=broken_off)
         choices.append(choice)
-        _add_reason(attributes, choice)
+    _add_reasons(attributes, choices, broken_off)
     return Reply(attributes, choices)
 
 
-def _add_reason(attributes: dict[str, Any], choice: Choice) -> None:
-    if choice.finish_reason is not None:
-        attributes[names.RESPONSE_FINISH_REASONS] = (
-            *attributes.get(names.RESPONSE_FINISH_REASONS, ()),
-            choice.finish_reason,
-        )
+def _add_reasons(attributes: dict[str, Any], choices: list[Choice], broken_off: bool) -> None:
+    """Say of each choice why it ended; `error` stands for a reason that was to come and did not."""
+    reasons = tuple([choice.finish_reason or ("error" if broken_off else "") for choice in choices])
+    if reasons and all(reasons):
+        attributes[names.RESPONSE_FINISH_REASONS] = reasons
 
 
 def _prompt(arguments: Mapping[str, Any]) -> Sequence[Any]:
@@ -108,20 +107,23 @@ def _response_content(items: Sequence[Any], arguments: Mapping[str, Any], readin
     return content
 
 
-def read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:  # noqa: ARG001 - a response says its status
+def read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     fields = fields_of(answer)
     items = [fields_of(item) for item in fields.get("output") or ()]
     choice = response_choice(fields, items, reading)
+    choices = [choice] if choice is not None else []
     attributes = response_attributes(fields)
-    if choice is not None:
-        _add_reason(attributes, choice)
+    _add_reasons(attributes, choices, broken_off)
     response_id = fields.get("id")
     status = fields.get("status")
+    conversation_id = fields.get("conversation_id") or fields_of(fields.get("conversation")).get("id")
+    if isinstance(conversation_id, str):
+        attributes[names.CONVERSATION_ID] = sendable(conversation_id)
     if "compaction" in [item.get("type") for item in items]:
         attributes[names.CONVERSATION_COMPACTED] = True
     return Reply(
         attributes,
-        [choice] if choice is not None else [],
+        choices,
         response_id if isinstance(response_id, str) else "",
         status not in ("queued", "in_progress"),
         str(fields_of(fields.get("error")).get("code") or "failed") if status == "failed" else None,
@@ -130,11 +132,10 @@ def read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:  # 
 
 def _read_fetched(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     reply = read_response(answer, reading, broken_off)
-    attributes = {key: value for key, value in reply.attributes.items() if not key.startswith("gen_ai.usage.")}
     status = fields_of(answer).get("status")
     if isinstance(status, str):
-        attributes[names.RESPONSE_STATUS] = status
-    return reply._replace(attributes=attributes)
+        reply.attributes[names.RESPONSE_STATUS] = status
+    return reply
 
 
 def _fetched_conversation(arguments: Mapping[str, Any], messages: Sequence[Any]) -> Conversation:

@@ -49,6 +49,7 @@ class Calls:
     def __init__(self, spans: Spans, sessions: Sessions, roots: OpenRoots, metrics: Metrics, counts: Counts) -> None:
         self.counts = counts
         self.streams = OpenStreams()
+        self.measures = not metrics.idle
         self._spans = spans
         self._sessions = sessions
         self._roots = roots
@@ -148,6 +149,8 @@ class Calls:
 
     def _start_turn(self, session: Session, root: Span, started_ns: int) -> Turn:
         root.set_attribute(names.SESSION_ID, session.id)
+        if session.conversation_id is not None:
+            root.set_attribute(names.CONVERSATION_ID, session.conversation_id)
         if session.last is not None:
             root.add_link(session.last)
         session.last = root.get_span_context()
@@ -170,6 +173,8 @@ class Calls:
     def _infer_tools(self, call: ModelCall, context: Context) -> None:
         agent = call.run.name if call.run is not None else None
         for result in self._sessions.results(call.session, call.conversation):
+            if call.run is not None:
+                call.run.totals.tool_calls += 1
             self._spans.inferred_tool(result, context, agent, call.started_ns)
 
     @guarded
@@ -195,6 +200,7 @@ class Calls:
             self._remember_unsampled(call, ending.gathering.answer())
             return
         call.first_ns = ending.first_ns
+        call.chunk_gaps_ns = ending.chunk_gaps_ns
         self._answers.streamed(call, ending)
         if call.span is not None and call.span.is_recording():
             call.span.end(ending.ended_ns)

@@ -11,6 +11,7 @@ from spanwarden.answers import ModelCall
 from spanwarden.apis import CHAT, EMBEDDINGS, FETCH_RESPONSE, RESPONSES, TEXT_COMPLETION, Api
 from spanwarden.bodies import BodyGathering, copy_body
 from spanwarden.calls import Calls, UnsampledCall
+from spanwarden.gathering import Gathering
 from spanwarden.guard import guarded
 from spanwarden.request import reread
 from spanwarden.streams import Ending, Following
@@ -163,15 +164,14 @@ class Recording:
     @guarded
     def _follow_stream(self, call: Call, stream: Any) -> bool:
         gathering = self._api.gather()
-        following = Following(gathering, lambda ending: self._end_stream(call, ending), self.counts)
-        self._calls.streams.follow(stream, following)
+        self._calls.streams.follow(stream, self._following(call, gathering))
         return True
 
     @guarded
     def _follow_raw(self, call: Call, http: Any) -> bool:
         """A raw response: read already, or copied while the program reads it."""
         body = BodyGathering(http, self._api.gather)
-        following = Following(body, lambda ending: self._end_stream(call, ending), self.counts)
+        following = self._following(call, body)
         streams = self._calls.streams
         if http.is_stream_consumed:
             body.read(http.content)
@@ -182,8 +182,11 @@ class Recording:
             following.finish(broken_off=True)
         return True
 
-    def _end_stream(self, call: Call, ending: Ending) -> None:
-        self._calls.end_stream(call, ending)
+    def _following(self, call: Call, gathering: Gathering) -> Following:
+        def end(ending: Ending) -> None:
+            self._calls.end_stream(call, ending)
+
+        return Following(gathering, end, self.counts, measured=self._calls.measures)
 
 
 def sync_method(recording: Recording) -> Method:

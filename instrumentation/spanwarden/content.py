@@ -127,6 +127,12 @@ def _limit(environment: Mapping[str, str]) -> int:
     return DEFAULT_LIMIT
 
 
+def within_limits(mode: ContentMode, tracer: Any) -> ContentMode:
+    """The mode within the length that a provider's code allows an attribute, beyond what the environment says."""
+    length = getattr(getattr(tracer, "_span_limits", None), "max_span_attribute_length", None)
+    return mode._replace(limit=min(mode.limit, length)) if isinstance(length, int) else mode
+
+
 def mark_resource(provider: Any, place: Place) -> None:
     """Put `spanwarden.content` on the resource of a provider of the OpenTelemetry SDK.
 

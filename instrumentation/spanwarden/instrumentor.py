@@ -15,7 +15,7 @@ from opentelemetry._logs import get_logger, get_logger_provider
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]  # untyped upstream
 
 from spanwarden import client, live, names, threads, workers
-from spanwarden.content import ContentMode, content_mode, mark_resource
+from spanwarden.content import ContentMode, content_mode, mark_resource, within_limits
 from spanwarden.executors import carry_context
 from spanwarden.foreign import ForeignSpans
 from spanwarden.guard import Counts
@@ -109,6 +109,7 @@ def _build(mode: ContentMode, providers: Mapping[str, Any]) -> Recorder:
     mark_resource(tracer_provider or trace.get_tracer_provider(), mode.place)
     mark_resource(logger_provider or get_logger_provider(), mode.place)
     tracer = trace.get_tracer(names.SCOPE, version("spanwarden"), tracer_provider, names.SCHEMA_URL)
+    mode = within_limits(mode, tracer)
     logger = get_logger(names.SCOPE, version("spanwarden"), logger_provider, names.SCHEMA_URL)
     meter = meter_of(os.environ, providers.get("meter_provider"))
     return new_recorder(tracer, logger, meter, mode)

@@ -125,7 +125,7 @@ class LiveCalls:
         def end(ending: Ending) -> None:
             self._calls.end_stream(call, ending)
 
-        following = Following(self._api.gather(), end, self.counts)
+        following = Following(self._api.gather(), end, self.counts, measured=self._calls.measures)
         self._calls.streams.keep(following)
         self._waiting.append(following)
         if len(self._waiting) > OPEN_LIMIT:

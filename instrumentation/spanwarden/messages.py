@@ -40,8 +40,8 @@ class AskedCall(NamedTuple):
 class Choice(NamedTuple):
     """One alternative of an answer, its reasoning and tool calls taken out of their spellings.
 
-    `parts` makes its message parts, which is only done where content is recorded. `finish_reason` is None where the
-    answer broke off.
+    `parts` makes its message parts, which is only done where content is recorded. `finish_reason` is one of the
+    conventions', None where the answer broke off.
     """
 
     content: Any
@@ -55,7 +55,7 @@ class Choice(NamedTuple):
         """The choice in the form of the conventions."""
         message: dict[str, Any] = {"role": self.role, "parts": self.parts()}
         if self.finish_reason is not None:
-            message["finish_reason"] = _FINISH_REASONS.get(self.finish_reason, self.finish_reason)
+            message["finish_reason"] = self.finish_reason
         return message
 
 
@@ -95,7 +95,7 @@ def choice_of(choice: Any, source: int, reading: Reading, *, broken_off: bool) -
         message.get("content"),
         thoughts,
         calls,
-        None if reason is None else str(reason),
+        None if reason is None else _FINISH_REASONS.get(str(reason), str(reason)),
         lambda: _assistant_parts(message, thoughts, calls, reading),
         message.get("role") or "assistant",
     )

@@ -47,8 +47,10 @@ USAGE_OUTPUT: Final = "gen_ai.usage.output_tokens"
 USAGE_CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
 USAGE_CACHE_WRITE: Final = "gen_ai.usage.cache_write.input_tokens"
 USAGE_REASONING: Final = "gen_ai.usage.reasoning.output_tokens"
-USAGE_AUDIO_INPUT: Final = "gen_ai.usage.audio.input_tokens"
-USAGE_AUDIO_OUTPUT: Final = "gen_ai.usage.audio.output_tokens"
+USAGE_OF_MODALITY: Final = "gen_ai.usage.{modality}.{count}"
+"""The part of a count, `input_tokens` say, that is of one modality."""
+MODALITIES: Final = ("text", "image", "audio")
+TOKEN_MODALITY: Final = "gen_ai.token.modality"
 
 EMBEDDING_DIMENSIONS: Final = "gen_ai.embeddings.dimension.count"
 RESEND_COUNT: Final = "http.request.resend_count"

@@ -31,7 +31,6 @@ _INTEGERS: Final[Mapping[str, str]] = {
     "max_tokens": names.REQUEST_MAX_TOKENS,
     "max_completion_tokens": names.REQUEST_MAX_TOKENS,
     "max_output_tokens": names.REQUEST_MAX_TOKENS,
-    "starting_after": names.REQUEST_STREAM_CURSOR,
 }
 _INT64_MAX: Final = 2**63 - 1
 """Wider integers make a whole batch of spans unsendable."""
@@ -43,15 +42,23 @@ _USAGE: Final[Mapping[str, str]] = {
     "output_tokens": names.USAGE_OUTPUT,
 }
 """Token counts by their field, in the spelling of chat completions and of Responses; details in Realtime's too."""
+
+
+def _by_modality(count: str) -> dict[str, str]:
+    return {f"{each}_tokens": names.USAGE_OF_MODALITY.format(modality=each, count=count) for each in names.MODALITIES}
+
+
 _INPUT_DETAILS: Final[Mapping[str, str]] = {
     "cached_tokens": names.USAGE_CACHE_READ,
     "cache_write_tokens": names.USAGE_CACHE_WRITE,
-    "audio_tokens": names.USAGE_AUDIO_INPUT,
+    **_by_modality("input_tokens"),
 }
 _OUTPUT_DETAILS: Final[Mapping[str, str]] = {
     "reasoning_tokens": names.USAGE_REASONING,
-    "audio_tokens": names.USAGE_AUDIO_OUTPUT,
+    **_by_modality("output_tokens"),
 }
+_CACHED: Final = "cached_tokens_details"
+_CACHED_DETAILS: Final[Mapping[str, str]] = _by_modality("cache_read.input_tokens")
 _USAGE_DETAILS: Final[Mapping[str, Mapping[str, str]]] = {
     "prompt_tokens_details": _INPUT_DETAILS,
     "input_tokens_details": _INPUT_DETAILS,
@@ -213,7 +220,24 @@ def _dimensions(value: Any) -> dict[str, Any]:
     return {names.EMBEDDING_DIMENSIONS: value} if isinstance(value, int) else {}
 
 
+def _stream_cursor(value: Any) -> dict[str, Any]:
+    return {names.REQUEST_STREAM_CURSOR: str(value)} if isinstance(value, int) else {}
+
+
+def _asked_for(value: Any) -> dict[str, Any]:
+    return {names.RESPONSE_ID: sendable(value)} if isinstance(value, str) and value else {}
+
+
+def _modalities(value: Any) -> dict[str, Any]:
+    return {names.OUTPUT_TYPE: "speech"} if isinstance(value, list | tuple) and "audio" in value else {}
+
+
 _OTHERS: Final = {
+    "modalities": _modalities,
+    "output_modalities": _modalities,
+    "starting_after": _stream_cursor,
+    "response_id": _asked_for,
+    "run_id": _asked_for,
     "reasoning": _reasoning,
     "text": _text_format,
     "text_format": _text_type,
@@ -251,7 +275,13 @@ def _add_usage(attributes: dict[str, Any], usage: Mapping[str, Any]) -> None:
             if field in _USAGE:
                 attributes[_USAGE[field]] = value if value <= _INT64_MAX else _INT64_MAX
         elif value is not None and field in _USAGE_DETAILS:
-            named = _USAGE_DETAILS[field]
-            for detail, count in fields_of(value).items():
-                if count and type(count) is int and detail in named:
-                    attributes[named[detail]] = min(count, _INT64_MAX)
+            details = fields_of(value)
+            _add_details(attributes, details, _USAGE_DETAILS[field])
+            if details.get(_CACHED):
+                _add_details(attributes, fields_of(details[_CACHED]), _CACHED_DETAILS)
+
+
+def _add_details(attributes: dict[str, Any], details: Mapping[str, Any], named: Mapping[str, str]) -> None:
+    for detail, count in details.items():
+        if count and type(count) is int and detail in named:
+            attributes[named[detail]] = min(count, _INT64_MAX)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -25,9 +24,9 @@ class Run:
     span: Span
     name: str | None
     session: Session | None
+    started_ns: int
     totals: Totals = field(default_factory=Totals)
     attachment: Attachment | None = None
-    started_ns: int = field(default_factory=time.time_ns)
 
     def attach(self) -> None:
         """Make the block's span, and the block itself, current."""

@@ -26,10 +26,11 @@ class Said(NamedTuple):
 class Session:
     """One conversation, over turns and traces. `turn` is its newest; `last` the newest span on top of a trace.
 
-    `said` is the newest answer in words.
+    `said` is the newest answer in words, `conversation_id` is what the provider, or the program, calls it.
     """
 
     id: str
+    conversation_id: str | None = None
     turn: Turn | None = None
     last: SpanContext | None = None
     pending: dict[str, Call] = field(default_factory=dict)

@@ -64,7 +64,7 @@ class Spans:
             attributes[names.REQUEST_MODEL] = sendable(model)
         return self._tracer.start_span("invoke_agent", None, SpanKind.INTERNAL, attributes, None, started_ns)
 
-    def start_run(self, name: str | None, conversation_id: str | None) -> Span:
+    def start_run(self, name: str | None, conversation_id: str | None, started_ns: int) -> Span:
         """A run that the program announced."""
         attributes: Attributes = {names.OPERATION: "invoke_agent"}
         if name:
@@ -72,12 +72,12 @@ class Spans:
         if conversation_id:
             attributes[names.CONVERSATION_ID] = conversation_id
         span_name = f"invoke_agent {name}" if name else "invoke_agent"
-        return self._tracer.start_span(span_name, None, SpanKind.INTERNAL, attributes)
+        return self._tracer.start_span(span_name, None, SpanKind.INTERNAL, attributes, None, started_ns)
 
-    def start_tool(self, name: str, context: Context) -> Span:
+    def start_tool(self, name: str, context: Context, started_ns: int) -> Span:
         """A tool that the program announced."""
         attributes = _tool_attributes(name, None)
-        return self._tracer.start_span(f"execute_tool {name}", context, SpanKind.INTERNAL, attributes)
+        return self._tracer.start_span(f"execute_tool {name}", context, SpanKind.INTERNAL, attributes, None, started_ns)
 
     def reasoning(
         self, session: Session, thought: Thought, context: Context, interval: Interval, *, inferred: bool
@@ -113,6 +113,8 @@ class Spans:
         """Add where a tool call stands in its session and, where the model asked for it, how."""
         attributes[names.SESSION_ID] = session.id
         attributes[names.STEP] = session.next_step()
+        if session.conversation_id is not None:
+            attributes[names.CONVERSATION_ID] = session.conversation_id
         if call is None or asked is None:
             return
         attributes[names.TOOL_CALL_ID] = sendable(asked.id)

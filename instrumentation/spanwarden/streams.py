@@ -12,18 +12,22 @@ import queue
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 from spanwarden.gathering import Gathering
 from spanwarden.guard import Counts
+
+GAPS_LIMIT: Final = 65_536
+"""Times between chunks that are measured of one stream, the first ones."""
 
 
 class Ending(NamedTuple):
     """How a stream ended: when its first chunk came, what was gathered, and what it raised.
 
-    `broken_off` is true where it did not come to its own end.
+    `broken_off` is true where it did not come to its own end; `chunk_gaps_ns` is how long each chunk after the first
+    took, where somebody measures that.
     """
 
     gathering: Gathering
@@ -31,24 +35,42 @@ class Ending(NamedTuple):
     ended_ns: int
     broken_off: bool
     error: BaseException | None
+    chunk_gaps_ns: Sequence[int] = ()
 
 
 class Following:
     """One stream on its way. `end` is called once, by whoever comes first; calls from any thread are safe."""
 
-    __slots__ = ("__weakref__", "_counts", "_end", "_failed", "first_ns", "gathering", "last_ns", "reading")
+    __slots__ = (
+        "__weakref__",
+        "_counts",
+        "_end",
+        "_failed",
+        "_gaps_ns",
+        "_last_ns",
+        "first_ns",
+        "gathering",
+        "measured",
+        "reading",
+    )
 
-    def __init__(self, gathering: Gathering, end: Callable[[Ending], None], counts: Counts) -> None:
+    def __init__(
+        self, gathering: Gathering, end: Callable[[Ending], None], counts: Counts, *, measured: bool = False
+    ) -> None:
         self.gathering = gathering
+        self.measured = measured
         self.reading = False
         self.first_ns: int | None = None
-        self.last_ns = time.time_ns()
+        self._gaps_ns: list[int] = []
+        self._last_ns = 0
         self._end = [end]
         self._counts = counts
         self._failed = False
 
     def add(self, chunk: Any) -> None:
         """Take in a chunk; the first one that cannot be read is counted and ends the gathering, not the stream."""
+        if self.measured:
+            self._note_gap()
         if self.first_ns is None:
             self.first_ns = time.time_ns()
         if self._failed or not self._end:
@@ -59,6 +81,13 @@ class Following:
             self._failed = True
             self._counts.note_fault("Following.add", error)
 
+    def _note_gap(self) -> None:
+        """Note how long a chunk took after the one before it."""
+        now_ns = time.perf_counter_ns()
+        if self.first_ns is not None and len(self._gaps_ns) < GAPS_LIMIT:
+            self._gaps_ns.append(now_ns - self._last_ns)
+        self._last_ns = now_ns
+
     def finish(self, error: BaseException | None = None, *, broken_off: bool = False) -> None:
         """End the call."""
         ended_ns = time.time_ns()
@@ -68,7 +97,7 @@ class Following:
             return
         try:
             broken_off = (broken_off or error is not None) and not self.gathering.ended
-            end(Ending(self.gathering, self.first_ns, ended_ns, broken_off, error))
+            end(Ending(self.gathering, self.first_ns, ended_ns, broken_off, error, self._gaps_ns))
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is ours and not the caller's
             self._counts.note_fault("Following.finish", fault)
 

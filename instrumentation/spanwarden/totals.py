@@ -11,11 +11,13 @@ from spanwarden import names
 
 @dataclass(slots=True, eq=False)
 class Totals:
-    """Token counts, and how the last call ended."""
+    """Token counts, and how the last call ended; how many calls of models and of tools there were."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     finish_reasons: tuple[str, ...] = ()
+    inference_calls: int = 0
+    tool_calls: int = 0
 
     def add(self, attributes: Mapping[str, Any]) -> None:
         """Add the attributes of one model call."""

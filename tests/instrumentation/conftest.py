@@ -15,17 +15,23 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 
+from instrumentation.conventions import faults_of
 from instrumentation.instrumented import Instrument, Instrumented
 from spanwarden import SpanwardenInstrumentor
 from spanwarden.content import VARIABLE
+from spanwarden.names import SCOPE
 from spanwarden.policy import ContentPolicy
 
 
 @pytest.fixture
 def instrument(monkeypatch: pytest.MonkeyPatch) -> Iterator[Instrument]:
-    """Give a function that instruments with a content mode, and a sampler or a provider; undone after the test."""
+    """Give a function that instruments with a content mode, and a sampler or a provider; undone after the test.
+
+    Every span of ours that a test leaves, whatever the test is about, has to keep the conventions.
+    """
     instrumentor = SpanwardenInstrumentor()
     providers: list[TracerProvider] = []
+    exporters: list[InMemorySpanExporter] = []
 
     def start(
         content: str | None = "SPAN_ONLY",
@@ -42,6 +48,7 @@ def instrument(monkeypatch: pytest.MonkeyPatch) -> Iterator[Instrument]:
         logger_provider = LoggerProvider(resource=Resource({"service.name": "tested"}))
         logger_provider.add_log_record_processor(SimpleLogRecordProcessor(logs))
         providers.append(provider)
+        exporters.append(spans)
         metrics = InMemoryMetricReader()
         meter_provider = MeterProvider([metrics], shutdown_on_exit=False)
         instrumentor.instrument(
@@ -57,6 +64,14 @@ def instrument(monkeypatch: pytest.MonkeyPatch) -> Iterator[Instrument]:
         instrumentor.uninstrument()
     for provider in providers:
         provider.shutdown()
+    faults = [fault for exporter in exporters for fault in _faults(exporter)]
+    assert not faults, "\n".join(faults)
+
+
+def _faults(exporter: InMemorySpanExporter) -> list[str]:
+    finished = exporter.get_finished_spans()
+    ours = [span for span in finished if span.instrumentation_scope and span.instrumentation_scope.name == SCOPE]
+    return [fault for span in ours for fault in faults_of(span)]
 
 
 @pytest.fixture

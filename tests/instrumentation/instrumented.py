@@ -25,13 +25,17 @@ class Instrumented:
     logs: InMemoryLogRecordExporter
     metrics: InMemoryMetricReader
 
-    def measured(self) -> dict[str, list[Any]]:
-        """The data points of every metric that has some, by name."""
+    def measurements(self) -> dict[str, Any]:
+        """Every metric that was measured, by name."""
         data = self.metrics.get_metrics_data()
         if data is None:
             return {}
         scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics]
-        return {metric.name: list(metric.data.data_points) for scope in scopes for metric in scope.metrics}
+        return {metric.name: metric for scope in scopes for metric in scope.metrics}
+
+    def measured(self) -> dict[str, list[Any]]:
+        """The data points of every metric that has some, by name."""
+        return {name: list(metric.data.data_points) for name, metric in self.measurements().items()}
 
     def seen(self) -> Seen:
         """The spans that have ended."""

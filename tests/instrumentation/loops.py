@@ -35,10 +35,14 @@ def accepts(method: Any, parameter: str) -> bool:
     return parameter in inspect.signature(method).parameters
 
 
+def http_package() -> Any:
+    """The HTTP package that the installed client uses."""
+    return sys.modules.get("httpx") or sys.modules["httpx2"]
+
+
 def connection_errors() -> tuple[type[Exception], ...]:
     """What a client raises for a connection that breaks: older ones let the error of their HTTP package through."""
-    package = sys.modules.get("httpx") or sys.modules.get("httpx2")
-    return (APIConnectionError, package.TransportError) if package is not None else (APIConnectionError,)
+    return (APIConnectionError, http_package().TransportError)
 
 
 def client(url: str, **options: Any) -> OpenAI:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
 from instrumentation.instrumented import Instrument, Instrumented
 from instrumentation.loops import client, conversation, run_loop
@@ -155,6 +156,18 @@ def test_the_length_limit_of_the_sdk_is_kept_without_breaking_the_json(
                 content(span, key)
                 assert len(attribute(span, key)) <= 500
     assert attribute(seen.one("execute_tool"), "spanwarden.truncated") is True
+
+
+def test_a_length_limit_that_is_set_in_code_does_not_break_the_json_either(instrument: Instrument) -> None:
+    provider = TracerProvider(span_limits=SpanLimits(max_span_attribute_length=200))
+    instrumented = instrument(provider=provider)
+    with scripted_model(said("y" * 5000)) as model:
+        run_loop(client(model.url), conversation("z" * 5000), tools=())
+
+    chat = instrumented.seen().one("chat")
+    assert content(chat, "gen_ai.output.messages")[0]["role"] == "assistant"
+    assert isinstance(content(chat, "gen_ai.input.messages"), list)
+    assert attribute(chat, "spanwarden.truncated") is True
 
 
 def test_the_limit_of_spans_goes_before_the_general_one() -> None:

@@ -176,6 +176,15 @@ def test_every_way_to_write_the_loop_leaves_the_tree_of_chat_completions(instrum
     assert instrumented.instrumentor.counts.faults == 0
 
 
+def test_a_server_that_gives_every_answer_the_same_id_is_recorded_whole(instrumented: Instrumented) -> None:
+    last = response(thought("Nothing more to see."), message("There is one file."))
+    with scripted_model(LOOP[0], last) as model:
+        _loop(model.url)
+
+    steps = ["execute_tool bash", "execute_tool read_file", ("chat gpt-5", ["reasoning"])]
+    assert instrumented.seen().trees() == [("invoke_agent", [("chat gpt-5", ["reasoning"]), *steps])]
+
+
 @KNOWS_CONVERSATIONS
 def test_the_providers_conversation_is_the_session(instrumented: Instrumented) -> None:
     with scripted_model(*LOOP) as model:
@@ -183,7 +192,8 @@ def test_the_providers_conversation_is_the_session(instrumented: Instrumented) -
 
     seen = instrumented.seen()
     assert set(seen.values("spanwarden.session.id")) == {"conv_7"}
-    assert set(seen.values("gen_ai.conversation.id")) == {"conv_7"}
+    of_operations = [span for span in seen if span.name != "reasoning"]
+    assert [attribute(span, "gen_ai.conversation.id") for span in of_operations] == ["conv_7"] * 5
 
 
 def test_a_later_turn_is_a_new_trace_of_the_same_session(instrumented: Instrumented) -> None:
@@ -646,6 +656,7 @@ def test_a_background_response_is_one_run_however_often_it_is_fetched(instrument
     last = seen.named("fetch_response")[-1]
     assert attribute(last, "gen_ai.response.id") == "resp_1"
     assert attribute(last, "gen_ai.usage.input_tokens") is None
+    assert attribute(seen.one("invoke_agent"), "gen_ai.usage.input_tokens") == 22, "once for each answer"
     assert len(content(last, "gen_ai.output.messages")[0]["parts"]) == 3
 
 
@@ -663,7 +674,7 @@ def test_a_response_that_is_fetched_as_a_stream_is_recorded(instrumented: Instru
 
     assert events[-1].type == "response.completed"
     span = instrumented.seen().one("fetch_response")
-    assert attribute(span, "gen_ai.request.stream_cursor") == 2
+    assert attribute(span, "gen_ai.request.stream_cursor") == "2"
     assert content(span, "gen_ai.output.messages")[0]["parts"][0]["content"] == "There is one file."
 
 

@@ -11,9 +11,9 @@ from pydantic import BaseModel
 
 import spanwarden
 from instrumentation.instrumented import Instrumented
-from instrumentation.loops import async_client, client, conversation, helpers
+from instrumentation.loops import async_client, client, conversation, helpers, run_loop
 from instrumentation.seen import attribute, content
-from scripted_model import refusal, said, scripted, scripted_model
+from scripted_model import asked, refusal, said, scripted, scripted_model
 from scripted_responses import message, response
 
 EMBEDDINGS = {
@@ -155,8 +155,32 @@ def test_a_call_that_is_not_retried_says_nothing_about_it(instrumented: Instrume
     assert attribute(instrumented.seen().one("chat"), "http.request.resend_count") is None
 
 
+SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+RUN_SECONDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 102.4, 204.8, 409.6)
+TOKENS = tuple(4**power for power in range(14))
+CALLS = (1, 2, 4, 8, 16, 32, 64, 128)
+METRICS = {
+    "gen_ai.client.inference.duration": ("s", SECONDS),
+    "gen_ai.client.inference.operation.input_tokens": ("{token}", TOKENS),
+    "gen_ai.client.inference.operation.output_tokens": ("{token}", TOKENS),
+    "gen_ai.client.inference.time_per_output_chunk": ("s", SECONDS),
+    "gen_ai.client.inference.time_to_first_chunk": ("s", SECONDS),
+    "gen_ai.client.inference.usage.cache_read.input_tokens": ("{token}", None),
+    "gen_ai.client.inference.usage.cache_write.input_tokens": ("{token}", None),
+    "gen_ai.client.inference.usage.input_tokens": ("{token}", None),
+    "gen_ai.client.inference.usage.output_tokens": ("{token}", None),
+    "gen_ai.client.inference.usage.reasoning.output_tokens": ("{token}", None),
+    "gen_ai.client.operation.duration": ("s", SECONDS),
+    "gen_ai.execute_tool.duration": ("s", SECONDS),
+    "gen_ai.invoke_agent.duration": ("s", RUN_SECONDS),
+    "gen_ai.invoke_agent.inference_calls": ("{inference_call}", CALLS),
+    "gen_ai.invoke_agent.tool_calls": ("{tool_call}", CALLS),
+}
+"""Unit and bounds of each, None for counters."""
+
+
 def test_metrics_are_recorded_under_the_names_of_the_conventions(instrumented: Instrumented) -> None:
-    with scripted_model(said("Hello."), said("Hello."), EMBEDDINGS) as model:
+    with scripted_model(said("Hello."), said("Hello there."), EMBEDDINGS) as model:
         user = client(model.url)
         _chat(user)
         _streamed(user)
@@ -164,35 +188,91 @@ def test_metrics_are_recorded_under_the_names_of_the_conventions(instrumented: I
         with spanwarden.agent("coder"), spanwarden.tool("search", {}):
             pass
 
+    metrics = instrumented.measurements()
+    assert {name: (metric.unit, _bounds(metric)) for name, metric in metrics.items()} == METRICS
     measured = instrumented.measured()
-    assert sorted(measured) == [
-        "gen_ai.client.inference.duration",
-        "gen_ai.client.inference.operation.input_tokens",
-        "gen_ai.client.inference.operation.output_tokens",
-        "gen_ai.client.inference.time_to_first_chunk",
-        "gen_ai.client.inference.usage.cache_read.input_tokens",
-        "gen_ai.client.inference.usage.input_tokens",
-        "gen_ai.client.inference.usage.output_tokens",
-        "gen_ai.client.inference.usage.reasoning.output_tokens",
-        "gen_ai.client.operation.duration",
-        "gen_ai.execute_tool.duration",
-        "gen_ai.invoke_agent.duration",
-    ]
     assert sum(point.count for point in measured["gen_ai.client.inference.duration"]) == 2
     assert sum(point.value for point in measured["gen_ai.client.inference.usage.input_tokens"]) == 22
+    assert sum(point.count for point in measured["gen_ai.client.inference.time_per_output_chunk"]) == 3
     attributes = dict(measured["gen_ai.client.inference.time_to_first_chunk"][0].attributes)
     assert attributes["gen_ai.operation.name"] == "chat"
     assert attributes["gen_ai.provider.name"] == "openai"
 
 
-def test_an_inferred_tool_is_no_measurement(instrumented: Instrumented) -> None:
+def _bounds(metric: Any) -> tuple[float, ...] | None:
+    return getattr(metric.data.data_points[0], "explicit_bounds", None)
+
+
+def test_what_is_measured_of_an_operation_is_how_long_its_span_took(instrumented: Instrumented) -> None:
+    with scripted_model(said("Hello.")) as model, spanwarden.agent("coder"), spanwarden.tool("search", {}):
+        _chat(client(model.url))
+
+    seen, measured = instrumented.seen(), instrumented.measured()
+    for name, span in (
+        ("gen_ai.client.inference.duration", seen.one("chat")),
+        ("gen_ai.execute_tool.duration", seen.one("execute_tool")),
+        ("gen_ai.invoke_agent.duration", seen.one("invoke_agent")),
+    ):
+        (point,) = measured[name]
+        assert point.sum == ((span.end_time or 0) - (span.start_time or 0)) / 1e9
+    tool = {"gen_ai.tool.name": "search", "gen_ai.tool.type": "function", "gen_ai.agent.name": "coder"}
+    assert dict(measured["gen_ai.execute_tool.duration"][0].attributes) == tool
+    assert dict(measured["gen_ai.invoke_agent.duration"][0].attributes) == {"gen_ai.agent.name": "coder"}
+
+
+def test_a_run_measures_the_calls_that_it_made_itself(instrumented: Instrumented) -> None:
+    answers = (asked(("call_1", "bash", {"command": "ls"}), ("call_2", "bash", {})), said("Done."), said("Other."))
+    with scripted_model(*answers, refusal(500, "down")) as model, spanwarden.agent("coder"):
+        user = client(model.url)
+        run_loop(user, conversation("Go."))
+        with spanwarden.agent("helper"):
+            _chat(user)
+        with pytest.raises(openai.InternalServerError):
+            _chat(user)
+
+    measured = instrumented.measured()
+    counted = {
+        name: {point.attributes["gen_ai.agent.name"]: point.sum for point in measured[f"gen_ai.invoke_agent.{name}"]}
+        for name in ("inference_calls", "tool_calls")
+    }
+    assert counted == {"inference_calls": {"coder": 3, "helper": 1}, "tool_calls": {"coder": 2, "helper": 0}}
+
+
+def _by_modality(points: list[Any]) -> dict[str, int]:
+    return {point.attributes["gen_ai.token.modality"]: point.value for point in points}
+
+
+def test_tokens_are_counted_by_modality(instrumented: Instrumented) -> None:
+    details = {"prompt_tokens_details": {"cached_tokens": 3, "audio_tokens": 4}}
+    usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, **details}
+    with scripted_model({**said("Hello."), "usage": usage}) as model:
+        _chat(client(model.url))
+
+    measured = instrumented.measured()
+    counts = {name.removeprefix("gen_ai.client.inference.usage."): points for name, points in measured.items()}
+    assert _by_modality(counts["input_tokens"]) == {"audio": 4, "unknown": 7}
+    assert _by_modality(counts["output_tokens"]) == {"unknown": 7}
+    assert _by_modality(counts["cache_read.input_tokens"]) == {"unknown": 3}
+    assert _by_modality(counts["reasoning.output_tokens"]) == {"unknown": 0}
+
+
+def test_a_call_that_fails_is_measured_and_counts_no_tokens(instrumented: Instrumented) -> None:
     with scripted_model(refusal(500, "down")) as model, pytest.raises(openai.InternalServerError):
         _chat(client(model.url))
 
     measured = instrumented.measured()
-    assert "gen_ai.execute_tool.duration" not in measured
     (point,) = measured["gen_ai.client.inference.duration"]
     assert dict(point.attributes)["error.type"] == "InternalServerError"
+    assert _by_modality(measured["gen_ai.client.inference.usage.input_tokens"]) == {"unknown": 0}
+    assert "gen_ai.client.inference.operation.input_tokens" not in measured
+
+
+def test_what_is_inferred_is_no_measurement(instrumented: Instrumented) -> None:
+    with scripted_model(asked(("call_1", "bash", {"command": "ls"})), said("Done.")) as model:
+        run_loop(client(model.url), conversation("Go."))
+
+    assert len(instrumented.seen().named("execute_tool")) == 1
+    assert [name for name in instrumented.measured() if "inference" not in name] == []
 
 
 def test_moderations_are_left_alone(instrumented: Instrumented) -> None:

@@ -193,12 +193,12 @@ def test_the_limit_of_attributes_holds(instrument: Instrument) -> None:
 
 
 def test_the_limit_of_their_length_holds(instrument: Instrument) -> None:
-    provider = TracerProvider(span_limits=SpanLimits(max_span_attribute_length=12))
+    provider = TracerProvider(span_limits=SpanLimits(max_span_attribute_length=16))
 
     seen = run(instrument(provider=provider)).seen()
 
     texts = [value for span in seen for value in (span.attributes or {}).values() if isinstance(value, str)]
-    assert max(map(len, texts)) == 12
+    assert max(map(len, texts)) == 16
     assert sorted(span.name for span in seen) == sorted(NAMES)
 
 
