@@ -30,8 +30,9 @@ _PLACES: Final[Mapping[str, Place]] = {
     "span_and_event": "both",
 }
 
-DEFAULT_LIMIT: Final = 1_048_576
-"""Characters of one attribute, and of all content of one span. Collectors refuse messages over 4 MiB by default."""
+DEFAULT_LIMIT: Final = 1_000_000
+"""Characters of one attribute, and of all content of one span. Collectors refuse messages over 4 MiB by default, and a
+character may take four bytes."""
 PART_LIMIT: Final = 262_144
 """Characters of one text inside of it."""
 HISTORY_LIMIT: Final = 8_192

@@ -17,6 +17,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from spanwarden import client, live, names, threads, workers
 from spanwarden.content import ContentMode, content_mode, mark_resource, within_limits
 from spanwarden.executors import carry_context
+from spanwarden.exporting import send_in_parts
 from spanwarden.foreign import ForeignSpans
 from spanwarden.guard import Counts
 from spanwarden.metrics import meter_of
@@ -67,7 +68,7 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
 
         self._foreign.watch(kwargs.get("tracer_provider"), recorder.sessions)
 
-        self._unwrappers = carry_context(os.environ)
+        self._unwrappers = [*carry_context(os.environ), *send_in_parts(*_providers(kwargs))]
 
         # On import and not now: the processes that an agent's tools start inherit the instrumentation, and should
         # neither pay for the client nor print a warning into a tool's output.
@@ -104,10 +105,17 @@ def _warn(mode: ContentMode, _module: Any) -> Unwrappers:
     return []
 
 
+def _providers(given: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The providers of spans and of log records: those that are given, else the program's."""
+    return given.get("tracer_provider") or trace.get_tracer_provider(), given.get(
+        "logger_provider"
+    ) or get_logger_provider()
+
+
 def _build(mode: ContentMode, providers: Mapping[str, Any]) -> Recorder:
     tracer_provider, logger_provider = providers.get("tracer_provider"), providers.get("logger_provider")
-    mark_resource(tracer_provider or trace.get_tracer_provider(), mode.place)
-    mark_resource(logger_provider or get_logger_provider(), mode.place)
+    for provider in _providers(providers):
+        mark_resource(provider, mode.place)
     tracer = trace.get_tracer(names.SCOPE, version("spanwarden"), tracer_provider, names.SCHEMA_URL)
     mode = within_limits(mode, tracer)
     logger = get_logger(names.SCOPE, version("spanwarden"), logger_provider, names.SCHEMA_URL)

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -14,6 +15,7 @@ from instrumentation.programs_run import exporting_to, run_program
 from instrumentation.record_loop import RECORDING, record
 from otlp_sink import running_sink
 from scripted_model import asked, said, scripted_model
+from scripted_responses import message, response
 
 DEFAULT_OF_GRPC = 4 * 1024 * 1024
 """Bytes of a message that a gRPC server accepts unless it is told otherwise, the Collector and Jaeger too."""
@@ -114,6 +116,28 @@ def test_a_stream_that_is_open_at_exit_is_sent_once_with_what_came(tmp_path: Pat
     (span,) = sink.spans()
     texts = {attribute.key: attribute.value.string_value for attribute in span.attributes}
     assert json.loads(texts["gen_ai.output.messages"])[0]["parts"] == [{"type": "text", "content": "Once "}]
+
+
+@pytest.mark.parametrize(
+    ("loop", "answers", "count"),
+    [
+        ("responses", [response(message("yes"), response_id=f"resp_{number}") for number in range(100)], 200),
+        ("a clock in the prompt", [said("yes") for _ in range(100)], 100),
+        ("sub-agents", [said("yes") for _ in range(200)], 200),
+        ("one huge result", [asked(("c1", "read", {})), said("Done.")], 4),
+        ("many large results", [*(asked((f"c{number}", "read", {})) for number in range(40)), said("Done.")], 82),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_much_to_send_passes_a_real_receiver_with_its_default_limit(
+    tmp_path: Path, loop: str, answers: list[dict[str, Any]], count: int
+) -> None:
+    with scripted_model(*answers) as model, running_sink(largest_bytes=DEFAULT_OF_GRPC) as sink:
+        environment = exporting_to(sink.url, model.url)
+        done = run_program("large_sessions.py", loop, directory=tmp_path, environment=environment)
+
+    assert done.stderr == ""
+    assert len({span.span_id for span in sink.spans()}) == sink.arrived_spans == count
 
 
 def test_a_session_of_200_calls_passes_a_real_receiver_with_its_default_limit(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, NamedTuple
 
@@ -33,7 +33,7 @@ from instrumentation.loops import (
     run_async_loop,
     run_loop,
 )
-from instrumentation.seen import Seen, attribute, content
+from instrumentation.seen import Seen, attribute
 from scripted_model import asked, refusal, said, scripted, scripted_model
 from scripted_responses import called, message, response, response_events, thought
 from scripted_socket import scripted_socket
@@ -255,7 +255,10 @@ FORMS: Final = {
     "responses, streamed": Form((ITEMS,), _streamed_responses, (CHAT, None)),
     "responses, refused in a stream": Form((response(REFUSED),), _streamed_responses, (CHAT,)),
     "responses, broken off": Form(
-        (scripted(ITEMS, events=response_events(ITEMS), cut_before=12),), _broken_responses, (CHAT, None), complete=False
+        (scripted(ITEMS, events=response_events(ITEMS), cut_before=12),),
+        _broken_responses,
+        (CHAT, None),
+        complete=False,
     ),
     "responses, failed": Form((refusal(429, "slow down"),), _failing_responses, (CHAT,), complete=False),
     "fetched": Form((ITEMS,), _fetched, ("fetch_response", None)),
