@@ -16,7 +16,8 @@ def run_program(
     name: str, *arguments: str, directory: Path, environment: Mapping[str, str], expected_status: int = 0
 ) -> subprocess.CompletedProcess[str]:
     """Run one of the programs beside this file to its end."""
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("OTEL_", "OPENAI_", "PYTHON"))}
+    own = ("OTEL_", "OPENAI_", "SPANWARDEN_")
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(own)}
     done = subprocess.run(
         [str(_COMMAND), sys.executable, str(PROGRAMS / name), *arguments],
         cwd=directory,

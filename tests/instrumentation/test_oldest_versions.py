@@ -49,7 +49,7 @@ def environment(request: pytest.FixtureRequest, oldest: Oldest) -> dict[str, str
 
 @pytest.mark.oldest
 @pytest.mark.timeout(900)
-def test_the_oldest_version_passes_every_test(oldest: Oldest, environment: dict[str, str]) -> None:
+def test_the_oldest_version_passes_every_test(environment: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not oldest", str(HERE)],
         cwd=HERE.parents[1],
