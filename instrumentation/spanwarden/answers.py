@@ -37,6 +37,7 @@ class HttpSeen(NamedTuple):
 
 
 _NOT_SEEN: Final = HttpSeen()
+_FETCHES: Final = FETCH_RESPONSE.operation
 
 
 @dataclass(slots=True, eq=False)
@@ -86,17 +87,21 @@ class Answers:
     @guarded
     def answered(self, call: ModelCall, answer: Any, ended_ns: int) -> None:
         """Close a call with a whole answer."""
-        self._close(call, self._read(call, answer) or Reply({}, []), ended_ns)
+        self._close(call, self._read(call, answer), ended_ns)
 
-    @guarded
     def _read(self, call: ModelCall, answer: Any, broken_off: bool = False) -> Reply:
-        return call.api.read(answer, self._spans.mode.reading, broken_off)
+        """Read an answer; of one that cannot be read, the call itself is recorded."""
+        try:
+            return call.api.read(answer, self._spans.mode.reading, broken_off)
+        except Exception as error:  # noqa: BLE001 - whatever the answer is, the program gets it
+            self.counts.note_fault("Answers.read", error)
+            return Reply({}, [])
 
     @guarded
     def streamed(self, call: ModelCall, ending: Ending) -> None:
         """Close a call with what came of a stream."""
         gathering = ending.gathering
-        reply = self._read(call, gathering.answer(), ending.broken_off) or Reply({}, [])
+        reply = self._read(call, gathering.answer(), ending.broken_off)
         if gathering.cut:
             reply.attributes[names.TRUNCATED] = True
             self.counts.contents_truncated += 1
@@ -149,7 +154,7 @@ class Answers:
         if not reply.response_id:
             return True
         unread = self._sessions.responded(call.session, reply.response_id, complete=reply.complete)
-        is_new = unread or call.api.operation != FETCH_RESPONSE.operation  # some servers give all answers one id
+        is_new = unread or call.api.operation != _FETCHES  # some servers give all answers one id
         return is_new and (reply.complete or broken_off)
 
     def _remember(self, call: ModelCall, reply: Reply, ended_ns: int) -> bool:
@@ -175,10 +180,11 @@ class Answers:
 
     def _close_span(self, call: ModelCall, span: Span, reply: Reply, ended_ns: int) -> None:
         attributes = {**reply.attributes, **request_attributes(call.arguments), **_of_transport(call)}
-        if call.api.operation == FETCH_RESPONSE.operation:
+        if call.api.operation == _FETCHES:
             attributes = _without_usage(attributes)
         attributes[names.SESSION_ID] = call.session.id
-        self._note_conversation(call, attributes)
+        if names.CONVERSATION_ID in attributes or call.session.conversation_id is not None:
+            self._note_conversation(call, attributes)
         if call.step:
             attributes[names.STEP] = call.step
         if call.api.api_type is not None:
@@ -197,8 +203,7 @@ class Answers:
         """Take the provider's name of a conversation over to the session, whose spans all carry it."""
         told, session = attributes.get(names.CONVERSATION_ID), call.session
         if told is None:
-            if session.conversation_id is not None:
-                attributes[names.CONVERSATION_ID] = session.conversation_id
+            attributes[names.CONVERSATION_ID] = session.conversation_id
         elif told != session.conversation_id:
             session.conversation_id = told
             for run in (call.run.span if call.run is not None else None, call.turn.root if call.turn else None):

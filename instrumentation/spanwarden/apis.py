@@ -75,8 +75,12 @@ def _read_chat(answer: Any, reading: Reading, broken_off: bool) -> Reply:
 
 def _add_reasons(attributes: dict[str, Any], choices: list[Choice], broken_off: bool) -> None:
     """Say of each choice why it ended; `error` stands for a reason that was to come and did not."""
-    reasons = tuple([choice.finish_reason or ("error" if broken_off else "") for choice in choices])
-    if reasons and all(reasons):
+    missing = "error" if broken_off else ""
+    if len(choices) == 1:
+        reasons: tuple[str, ...] = (choices[0].finish_reason or missing,)
+    else:
+        reasons = tuple([choice.finish_reason or missing for choice in choices])
+    if reasons and "" not in reasons:
         attributes[names.RESPONSE_FINISH_REASONS] = reasons
 
 
@@ -116,9 +120,11 @@ def read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     _add_reasons(attributes, choices, broken_off)
     response_id = fields.get("id")
     status = fields.get("status")
-    conversation_id = fields.get("conversation_id") or fields_of(fields.get("conversation")).get("id")
-    if isinstance(conversation_id, str):
-        attributes[names.CONVERSATION_ID] = sendable(conversation_id)
+    conversation = fields.get("conversation_id") or fields.get("conversation")
+    if conversation is not None:
+        conversation_id = fields_of(conversation).get("id") if not isinstance(conversation, str) else conversation
+        if isinstance(conversation_id, str):
+            attributes[names.CONVERSATION_ID] = sendable(conversation_id)
     if "compaction" in [item.get("type") for item in items]:
         attributes[names.CONVERSATION_COMPACTED] = True
     return Reply(
