@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from spanwarden.encode import fields_of
 from spanwarden.gathering import CHARACTERS_LIMIT, Texts, Times
+from spanwarden.media import without_bytes
 
 _LAST_EVENTS: Final = frozenset(
     {"response.completed", "response.incomplete", "response.failed", "response.cancelled", "response.done"}
@@ -99,7 +100,7 @@ class ResponseGathering:
         item = self._items.get(index)
         if index in self._whole:
             return item
-        fields = {"type": "message", "role": "assistant", **fields_of(item)}
+        fields = {"type": "message", **fields_of(item)}
         for field in _OWN_FIELDS:
             text = self._texts.text((index, field, 0))
             if text is not None:
@@ -108,12 +109,14 @@ class ResponseGathering:
             case "message":
                 refusals = [{"type": "refusal", "refusal": text} for text in self._parts(index, "refusal")]
                 texts = [{"type": "output_text", "text": text} for text in self._parts(index, "text")]
+                fields["role"] = fields.get("role") or "assistant"
                 fields["content"] = texts + refusals
             case "reasoning":
                 fields["content"] = [{"text": text} for text in self._parts(index, "content")]
                 fields["summary"] = [{"text": text} for text in self._parts(index, "summary")]
             case "shell_call":
-                fields["action"] = {**fields_of(fields.get("action")), "commands": self._parts(index, "command")}
+                action = without_bytes(fields.get("action"), keep_bytes=False) or {}
+                fields["action"] = {**action, "commands": self._parts(index, "command")}
         return fields
 
     def _parts(self, index: int, field: str) -> list[str]:

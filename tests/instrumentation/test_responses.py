@@ -626,6 +626,63 @@ def test_a_stream_that_is_left_half_way_keeps_the_pieces_that_came(instrumented:
     assert span.status.status_code == StatusCode.UNSET
 
 
+@pytest.mark.parametrize(
+    ("item", "delta", "part"),
+    [
+        (
+            {"type": "shell_call", "id": "s", "call_id": "c", "action": {"commands": []}},
+            {"type": "response.shell_call_command.delta", "command_index": 0},
+            {"type": "tool_call", "name": "shell", "arguments": {"commands": ["rm -rf"]}, "id": "c"},
+        ),
+        (
+            {"type": "custom_tool_call", "id": "s", "call_id": "c", "name": "sql", "input": ""},
+            {"type": "response.custom_tool_call_input.delta"},
+            {"type": "tool_call", "name": "sql", "arguments": "rm -rf", "id": "c"},
+        ),
+        (
+            {"type": "mcp_call", "id": "c", "name": "send", "arguments": "", "server_label": "m"},
+            {"type": "response.mcp_call_arguments.delta"},
+            {
+                "type": "server_tool_call",
+                "id": "c",
+                "name": "send",
+                "server_tool_call": {"type": "mcp_call", "arguments": "rm -rf", "server_label": "m"},
+            },
+        ),
+        (
+            {"type": "code_interpreter_call", "id": "c", "code": ""},
+            {"type": "response.code_interpreter_call_code.delta"},
+            {
+                "type": "server_tool_call",
+                "id": "c",
+                "name": "code_interpreter",
+                "server_tool_call": {"type": "code_interpreter_call", "code": "rm -rf"},
+            },
+        ),
+    ],
+    ids=["shell", "custom", "mcp", "code"],
+)
+def test_a_call_that_breaks_off_keeps_the_pieces_of_it_that_came(
+    instrumented: Instrumented, item: dict[str, Any], delta: dict[str, Any], part: dict[str, Any]
+) -> None:
+    begun = response(status="in_progress", usage=None)
+    pieces = [{**delta, "output_index": 0, "item_id": "s", "delta": text} for text in ("rm ", "-rf")]
+    events = [
+        {"type": "response.created", "response": begun, "sequence_number": 0},
+        {"type": "response.output_item.added", "item": item, "output_index": 0, "sequence_number": 1},
+        *({**piece, "sequence_number": 2} for piece in pieces),
+        {"type": "response.in_progress", "response": begun, "sequence_number": 9},
+    ]
+    with scripted_model(scripted(response(), events=events, cut_before=4)) as model:
+        stream = client(model.url).responses.create(model="gpt-5", input="Go.", stream=True)
+        with pytest.raises(connection_errors()):
+            list(stream)
+
+    span = instrumented.seen().one("chat")
+    assert content(span, "gen_ai.output.messages")[0]["parts"] == [part]
+    assert attribute(span, "gen_ai.response.finish_reasons") == ("error",)
+
+
 def test_an_error_event_of_a_stream_is_an_error(instrumented: Instrumented) -> None:
     begun = response_events(response(message("Hello.")))[:6]
     events = [*begun, {"type": "error", "code": "rate_limit_exceeded", "message": "slow", "sequence_number": 9}]
