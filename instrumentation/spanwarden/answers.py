@@ -109,6 +109,7 @@ class Answers:
             reply = reply._replace(error_type=gathering.error_type)
         if call.span is not None and ending.error is not None:
             self._spans.fail(call.span, ending.error)
+            self._spans.emit_error(ending.error, call.context, ending.ended_ns)
             reply = reply._replace(error_type=type(ending.error).__qualname__)
         self._close(call, reply, ending.ended_ns, gathering.times, broken_off=ending.broken_off)
 
@@ -117,6 +118,7 @@ class Answers:
         """Close a call that raised. What the client could not use of an answer is recorded all the same."""
         if call.span is not None:
             self._spans.fail(call.span, error)
+            self._spans.emit_error(error, call.context, ended_ns)
         reply = self._refused(call) or Reply({}, [])
         reply.attributes.update(_of_error(error))
         self._close(call, reply._replace(error_type=type(error).__qualname__), ended_ns)

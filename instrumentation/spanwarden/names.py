@@ -73,6 +73,10 @@ TOOL_CALL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
 TOOL_CALL_RESULT: Final = "gen_ai.tool.call.result"
 
 INFERENCE_EVENT: Final = "gen_ai.client.inference.operation.details"
+EXCEPTION_EVENT: Final = "gen_ai.client.operation.exception"
+EXCEPTION_TYPE: Final = "exception.type"
+EXCEPTION_MESSAGE: Final = "exception.message"
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 
 SESSION_ID: Final = "spanwarden.session.id"
 INFERRED: Final = "spanwarden.inferred"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -172,6 +173,22 @@ class Spans:
         if self.on_spans:
             self._add_text(description, "message", str(error)[:500])
         span.set_status(Status(StatusCode.ERROR, description.get("message")))
+
+    def emit_error(self, error: BaseException, context: Context, at_ns: int) -> None:
+        """Emit the event of a call that failed, where events are asked for."""
+        if not self.on_events:
+            return
+        attributes: Attributes = {names.EXCEPTION_TYPE: f"{type(error).__module__}.{type(error).__qualname__}"}
+        self._add_text(attributes, names.EXCEPTION_MESSAGE, str(error))
+        self._add_text(attributes, names.EXCEPTION_STACKTRACE, "".join(traceback.format_exception(error)))
+        attributes.pop(names.TRUNCATED, None)
+        self._logger.emit(
+            timestamp=at_ns,
+            context=context,
+            severity_number=SeverityNumber.WARN,
+            event_name=names.EXCEPTION_EVENT,
+            attributes=attributes,
+        )
 
     def mark_failed(self, span: Span) -> None:
         """Give a span the status of a failure, where it has none with a description yet."""

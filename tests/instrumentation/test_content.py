@@ -9,15 +9,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry._logs import SeverityNumber
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 
 from instrumentation.instrumented import Instrument, Instrumented
 from instrumentation.loops import client, conversation, run_loop
 from instrumentation.seen import attribute, content
-from scripted_model import asked, said, scripted_model
+from scripted_model import asked, refusal, said, scripted_model
 from spanwarden import spans
 from spanwarden.content import VARIABLE, content_mode
 from spanwarden.encode import json_text
@@ -74,6 +76,24 @@ def test_content_on_events_is_structured_and_not_on_spans(instrument: Instrument
     assert attributes["gen_ai.output.messages"][0]["parts"][0] == {"type": "reasoning", "content": "The zebra file."}
     for key in ("gen_ai.operation.name", "gen_ai.request.model", "gen_ai.response.id", "spanwarden.session.id"):
         assert attributes[key] == attribute(chat, key)
+
+
+@pytest.mark.parametrize(("mode", "events"), [("EVENT_ONLY", 1), ("SPAN_AND_EVENT", 1), ("SPAN_ONLY", 0)])
+def test_a_call_that_fails_is_an_event_of_its_own(instrument: Instrument, mode: str, events: int) -> None:
+    instrumented = instrument(content=mode)
+    with scripted_model(refusal(429, "slow down")) as model, pytest.raises(openai.RateLimitError):
+        run_loop(client(model.url), conversation("Go."))
+
+    logs = [log.log_record for log in instrumented.logs.get_finished_logs()]
+    found = [log for log in logs if log.event_name == "gen_ai.client.operation.exception"]
+    assert len(found) == events
+    for log in found:
+        attributes: Any = log.attributes
+        assert (log.severity_number or SeverityNumber.UNSPECIFIED) == SeverityNumber.WARN
+        assert log.span_id == instrumented.seen().one("chat").context.span_id
+        assert attributes["exception.type"] == "openai.RateLimitError"
+        assert "slow down" in attributes["exception.message"]
+        assert "Traceback" in attributes["exception.stacktrace"]
 
 
 def test_content_on_both(instrument: Instrument) -> None:

@@ -51,10 +51,12 @@ def test_a_policy_redacts_everywhere(instrument: Instrument, monkeypatch: pytest
 
 def test_a_policy_redacts_the_text_of_errors(instrument: Instrument, monkeypatch: pytest.MonkeyPatch) -> None:
     _provide(monkeypatch, "instrumentation.policies:without_zebras")
-    instrumented = instrument()
+    instrumented = instrument(content="SPAN_AND_EVENT")
     with pytest.raises(Exception, match="zebra"):
         _run(refusal(400, "bad zebra"))
 
+    logs = "".join(str(log.log_record.attributes) for log in instrumented.logs.get_finished_logs())
+    assert "zebra" not in logs
     assert all("zebra" not in span.to_json() for span in instrumented.seen())
 
 
