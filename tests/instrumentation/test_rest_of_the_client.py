@@ -275,9 +275,19 @@ def test_what_is_inferred_is_no_measurement(instrumented: Instrumented) -> None:
     assert [name for name in instrumented.measured() if "inference" not in name] == []
 
 
-def test_moderations_are_left_alone(instrumented: Instrumented) -> None:
-    answer = {"id": "m", "model": "omni", "results": []}
+@pytest.mark.parametrize(
+    ("answer", "ask"),
+    [
+        ({"id": "m", "model": "omni", "results": []}, lambda user: user.moderations.create(input="text")),
+        ({"created": 1, "data": []}, lambda user: user.images.generate(prompt="a dot", model="gpt-image-1")),
+        ({"text": "sound"}, lambda user: user.audio.speech.create(input="Hi.", model="tts-1", voice="alloy")),
+        ({"object": "list", "data": []}, lambda user: user.models.list()),
+    ],
+    ids=["moderations", "images", "audio", "models"],
+)
+def test_what_is_no_call_of_a_language_model_is_left_alone(instrumented: Instrumented, answer: Any, ask: Any) -> None:
     with scripted_model(answer) as model:
-        client(model.url).moderations.create(input="text")
+        ask(client(model.url))
 
     assert len(instrumented.seen()) == 0
+    assert instrumented.instrumentor.counts.faults == 0
