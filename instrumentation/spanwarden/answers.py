@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-import orjson
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from spanwarden import names
 from spanwarden.apis import Api, Reply
-from spanwarden.encode import sendable
+from spanwarden.encode import decoded_body, sendable
 from spanwarden.gathering import Interval, Times
-from spanwarden.guard import Attachment, Counts, guarded
+from spanwarden.guard import Attachment, Counts, guarded, recording
 from spanwarden.heard import Conversation
 from spanwarden.history import unrecorded
 from spanwarden.messages import Choice
@@ -83,26 +82,34 @@ class Answers:
         self._metrics = metrics
 
     @guarded
+    @recording
     def answered(self, call: ModelCall, answer: Any, ended_ns: int) -> None:
         """Close a call with a whole answer."""
-        self._close(call, call.api.read(answer, self._spans.mode.reading, False), ended_ns)
+        self._close(call, self._read(call, lambda: answer) or Reply({}, []), ended_ns)
 
     @guarded
+    def _read(self, call: ModelCall, answer: Callable[[], Any], *, broken_off: bool = False) -> Reply:
+        """Read an answer. Of one that is too garbled for that, the call is recorded all the same."""
+        return call.api.read(answer(), self._spans.mode.reading, broken_off)
+
+    @guarded
+    @recording
     def streamed(self, call: ModelCall, ending: Ending) -> None:
         """Close a call with what came of a stream."""
         gathering = ending.gathering
-        reply = call.api.read(gathering.answer(), self._spans.mode.reading, ending.broken_off)
+        reply = self._read(call, gathering.answer, broken_off=ending.broken_off) or Reply({}, [])
         if gathering.cut:
             reply.attributes[names.TRUNCATED] = True
             self.counts.contents_truncated += 1
         if gathering.error_type is not None:
-            reply = reply._replace(error_type=gathering.error_type)
+            reply = reply._replace(error_type=sendable(gathering.error_type))
         if call.span is not None and ending.error is not None:
             self._spans.fail(call.span, ending.error)
             reply = reply._replace(error_type=type(ending.error).__qualname__)
         self._close(call, reply, ending.ended_ns, gathering.times, broken_off=ending.broken_off)
 
     @guarded
+    @recording
     def failed(self, call: ModelCall, error: BaseException, ended_ns: int) -> None:
         """Close a call that raised. What the client could not use of an answer is recorded all the same."""
         if call.span is not None:
@@ -117,7 +124,7 @@ class Answers:
         response = call.http.response
         if response is None or not getattr(response, "is_stream_consumed", False):
             return None
-        return call.api.read(orjson.loads(response.content), self._spans.mode.reading, False)
+        return call.api.read(decoded_body(response.content), self._spans.mode.reading, False)
 
     def _close(
         self, call: ModelCall, reply: Reply, ended_ns: int, times: Times | None = None, *, broken_off: bool = False
@@ -125,7 +132,7 @@ class Answers:
         if reply.conversation_id:
             self._sessions.name(reply.conversation_id, call.session)
         is_new = self._is_new(call, reply, broken_off=broken_off)
-        wants_tools = self._remember(call, reply, ended_ns) if is_new else False
+        wants_tools = bool(is_new and self._remember(call, reply, ended_ns))
         if is_new:
             self._record_reasoning(call, reply, times or {}, ended_ns)
         for run in (call.run, call.turn):
@@ -148,6 +155,7 @@ class Answers:
         is_new = self._sessions.responded(call.session, reply.response_id, complete=reply.complete)
         return is_new and (reply.complete or broken_off)
 
+    @guarded
     def _remember(self, call: ModelCall, reply: Reply, ended_ns: int) -> bool:
         """Make the answer known for the next request; true if it asks for tools."""
         wants_tools = False
@@ -180,12 +188,13 @@ class Answers:
             attributes[names.ERROR_TYPE] = reply.error_type
             self._spans.mark_failed(span)
         captures = self._spans.on_spans or self._spans.on_events
-        content = self._content(call, reply.choices, attributes) if captures else {}
+        content = (self._content(call, reply.choices, attributes) if captures else None) or {}
         if self._spans.on_events:
             attributes = {**call.start, **attributes}
         self._spans.close_call(span, attributes, content, call.context, ended_ns)
         self._metrics.call(call.start, attributes, ended_ns - call.started_ns)
 
+    @guarded
     def _content(self, call: ModelCall, choices: list[Choice], attributes: Attributes) -> Attributes:
         """The content of a span, without what an earlier span of the session carries."""
         mode, sent = self._spans.mode, call.session.sent

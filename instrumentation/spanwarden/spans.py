@@ -12,7 +12,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from spanwarden import names
 from spanwarden.content import DEFAULT_LIMIT, ContentMode
-from spanwarden.encode import json_text, sendable
+from spanwarden.encode import json_text, sendable, text_of
 from spanwarden.gathering import Interval
 from spanwarden.guard import Counts, guarded
 from spanwarden.history import Sent
@@ -79,6 +79,7 @@ class Spans:
         attributes = _tool_attributes(name, None)
         return self._tracer.start_span(f"execute_tool {name}", context, SpanKind.INTERNAL, attributes)
 
+    @guarded
     def reasoning(
         self, session: Session, thought: Thought, context: Context, interval: Interval, *, inferred: bool
     ) -> None:
@@ -95,6 +96,7 @@ class Spans:
             self._add_json(attributes, names.OUTPUT_MESSAGES, messages)
         self._finished.make("reasoning", context, attributes, interval.started_ns, interval.ended_ns)
 
+    @guarded
     def inferred_tool(self, result: ToolResult, context: Context, agent: str | None, ended_ns: int) -> None:
         """A tool call that the program made between two requests."""
         call, asked, content = result
@@ -161,14 +163,14 @@ class Spans:
         if self.on_spans:
             attributes.update(content)
         set_clean(span, attributes)
-        span.end(ended_ns)
+        self.counts.end_span(span, ended_ns)
 
     def fail(self, span: Span, error: BaseException) -> None:
         """Note an error. Its text may quote content, so it is there only where content is."""
         span.set_attribute(names.ERROR_TYPE, type(error).__qualname__)
         description: Attributes = {}
         if self.on_spans:
-            self._add_text(description, "message", str(error)[:500])
+            self._add_text(description, "message", text_of(error)[:500])
         span.set_status(Status(StatusCode.ERROR, description.get("message")))
 
     def mark_failed(self, span: Span) -> None:
