@@ -8,7 +8,7 @@ docs/decisions/0007-sdk-shortcuts.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -18,7 +18,6 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMult
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
-from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import Span, SpanContext, SpanKind, TraceFlags, Tracer
 
 _DO_NOTHING: Final = frozenset(
@@ -41,7 +40,6 @@ class FinishedSpans:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         self._sdk: Any = tracer if _is_known(tracer) else None
-        self._heard: tuple[object, bool] = (None, False)
 
     def make(self, name: str, context: Context, attributes: dict[str, Any], started_ns: int, ended_ns: int) -> None:
         """Make a span of kind INTERNAL. Its attributes are text, numbers, truth values or tuples of these."""
@@ -55,12 +53,10 @@ class FinishedSpans:
     def _is_alike(self, count: int) -> bool:
         """Whether the SDK would drop none of so many attributes, and nobody hears of starts."""
         sdk = self._sdk
-        processors = sdk.span_processor._span_processors
-        if self._heard[0] is not processors:  # a further processor makes another tuple of them
-            self._heard = processors, all(map(_hears_only_ends, processors))
         fits = _fits(count, sdk._span_limits.max_span_attributes)
         unchanged = getattr(sdk.start_span, "__func__", None) is _START_SPAN and SdkSpan.end is _END
-        return self._heard[1] and fits and unchanged and bool(sdk._is_enabled())
+        heard = not _hear_only_ends(sdk.span_processor._span_processors)
+        return fits and unchanged and not heard and bool(sdk._is_enabled())
 
     def _make_directly(
         self,
@@ -72,14 +68,18 @@ class FinishedSpans:
         ended_ns: int,
     ) -> None:
         sdk = self._sdk
-        sampled = sdk.sampler.should_sample(context, parent.trace_id, name, SpanKind.INTERNAL, attributes, ())
-        if sampled.decision is Decision.DROP:
+        seen = attributes.copy()  # a sampler may write on what it is shown
+        sampled = sdk.sampler.should_sample(context, parent.trace_id, name, SpanKind.INTERNAL, seen, ())
+        if not sampled.decision.is_recording():
             return
-        flags = _FLAGS[parent.trace_flags & _RANDOM | (sampled.decision is Decision.RECORD_AND_SAMPLE)]
+        flags = _FLAGS[parent.trace_flags & _RANDOM | sampled.decision.is_sampled()]
         own = SpanContext(parent.trace_id, sdk.id_generator.generate_span_id(), False, flags, sampled.trace_state)
-        kept: Mapping[str, Any] = attributes
-        if sampled.attributes != attributes:  # the sampler has a word to add
-            kept = BoundedAttributes(sdk._span_limits.max_span_attributes, sampled.attributes)
+        most = sdk._span_limits.max_span_attributes
+        if sampled.attributes == attributes:
+            kept = BoundedAttributes(most)
+            kept._dict = attributes
+        else:  # the sampler has a word to add
+            kept = BoundedAttributes(most, sampled.attributes)
         span = ReadableSpan(
             name,
             own,
@@ -130,5 +130,12 @@ def _is_known(tracer: Tracer) -> bool:
     )
 
 
-def _hears_only_ends(processor: SpanProcessor) -> bool:
-    return all(getattr(hear, "__func__", None) in _DO_NOTHING for hear in (processor.on_start, processor._on_ending))
+def _hear_only_ends(processors: Iterable[Any]) -> bool:
+    """Whether none cares for starts. Asked each time: a program may give a processor other methods as it runs."""
+    try:
+        for processor in processors:
+            if processor.on_start.__func__ not in _DO_NOTHING or processor._on_ending.__func__ not in _DO_NOTHING:
+                return False
+    except AttributeError:  # no method, or none at all
+        return False
+    return True
