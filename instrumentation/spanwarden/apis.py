@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from spanwarden import names
-from spanwarden.encode import fields_of
+from spanwarden.encode import fields_of, items_in, sendable, word_in
 from spanwarden.gathering import ChatGathering, Gathering
 from spanwarden.heard import Conversation, chat_conversation
 from spanwarden.messages import Choice, Reading, choice_of, input_messages
@@ -66,7 +66,7 @@ def _read_chat(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     fields = fields_of(answer)
     attributes = response_attributes(fields)
     choices: list[Choice] = []
-    for source, item in enumerate(fields.get("choices") or ()):
+    for source, item in enumerate(items_in(fields.get("choices"))):
         choice = choice_of(item, source, reading, broken_off=broken_off)
         choices.append(choice)
         _add_reason(attributes, choice)
@@ -77,7 +77,7 @@ def _add_reason(attributes: dict[str, Any], choice: Choice) -> None:
     if choice.finish_reason is not None:
         attributes[names.RESPONSE_FINISH_REASONS] = (
             *attributes.get(names.RESPONSE_FINISH_REASONS, ()),
-            choice.finish_reason,
+            sendable(choice.finish_reason),
         )
 
 
@@ -91,10 +91,10 @@ def _prompt(arguments: Mapping[str, Any]) -> Sequence[Any]:
 
 def _read_completion(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     fields = dict(fields_of(answer))
-    if not broken_off or any("text" in fields_of(choice) for choice in fields.get("choices") or ()):
+    if not broken_off or any("text" in fields_of(choice) for choice in items_in(fields.get("choices"))):
         fields["choices"] = [
             {**choice, "message": choice.get("message") or {"role": "assistant", "content": choice.get("text")}}
-            for choice in map(fields_of, fields.get("choices") or ())
+            for choice in map(fields_of, items_in(fields.get("choices")))
         ]
     return _read_chat(fields, reading, broken_off)
 
@@ -110,7 +110,7 @@ def _response_content(items: Sequence[Any], arguments: Mapping[str, Any], readin
 
 def read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:  # noqa: ARG001 - a response says its status
     fields = fields_of(answer)
-    items = [fields_of(item) for item in fields.get("output") or ()]
+    items = [fields_of(item) for item in items_in(fields.get("output"))]
     choice = response_choice(fields, items, reading)
     attributes = response_attributes(fields)
     if choice is not None:
@@ -124,7 +124,7 @@ def read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:  # 
         [choice] if choice is not None else [],
         response_id if isinstance(response_id, str) else "",
         status not in ("queued", "in_progress"),
-        str(fields_of(fields.get("error")).get("code") or "failed") if status == "failed" else None,
+        sendable(str(fields_of(fields.get("error")).get("code") or "failed")) if status == "failed" else None,
     )
 
 
@@ -133,7 +133,7 @@ def _read_fetched(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     attributes = {key: value for key, value in reply.attributes.items() if not key.startswith("gen_ai.usage.")}
     status = fields_of(answer).get("status")
     if isinstance(status, str):
-        attributes[names.RESPONSE_STATUS] = status
+        attributes[names.RESPONSE_STATUS] = sendable(status)
     return reply._replace(attributes=attributes)
 
 
@@ -166,13 +166,13 @@ def _read_embeddings(answer: Any, _reading: Reading, _broken_off: bool) -> Reply
 
 
 def _chat_call_ids(answer: Any) -> list[str]:
-    messages = [fields_of(fields_of(choice).get("message")) for choice in fields_of(answer).get("choices") or ()]
-    return [fields_of(call).get("id") or "" for message in messages for call in message.get("tool_calls") or ()]
+    messages = [fields_of(fields_of(choice).get("message")) for choice in items_in(fields_of(answer).get("choices"))]
+    return [word_in(fields_of(call).get("id")) for message in messages for call in items_in(message.get("tool_calls"))]
 
 
 def _response_call_ids(answer: Any) -> list[str]:
-    items = [fields_of(item) for item in fields_of(answer).get("output") or ()]
-    return [item["call_id"] for item in items if item.get("call_id")]
+    items = [fields_of(item) for item in items_in(fields_of(answer).get("output"))]
+    return [call_id for item in items if (call_id := word_in(item.get("call_id")))]
 
 
 def _no_call_ids(_answer: Any) -> list[str]:

@@ -10,9 +10,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-import orjson
-
-from spanwarden.encode import fields_of
+from spanwarden.encode import decoded_body, fields_of
 from spanwarden.gathering import Gathering, Times
 from spanwarden.streams import Follower, Following, and_then, and_then_async
 
@@ -73,7 +71,7 @@ class BodyGathering:
         """Read a body that has ended."""
         self._read = self._gather()
         if body[:1] == b"{":
-            self._answer = fields_of(orjson.loads(body))
+            self._answer = fields_of(decoded_body(body))
             return
         for line in body.splitlines():
             if line.startswith(b"data:") and not line.startswith(b"data: [DONE]"):
@@ -82,7 +80,7 @@ class BodyGathering:
 
     def _add_event(self, gathering: Gathering, data: bytes) -> None:
         try:
-            event = orjson.loads(data)
+            event = decoded_body(data)
         except ValueError:
             return  # the last line of a body that broke off
         error = fields_of(event).get("error")
@@ -126,6 +124,8 @@ class _CopiedBody:
             self.aclose = and_then_async(inner.aclose, following.closed)
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("_inner", "_following"):  # a copy that could not be made
+            raise AttributeError(name)
         return getattr(self._inner, name)
 
     def __iter__(self) -> Follower:
@@ -135,4 +135,5 @@ class _CopiedBody:
         return Follower(aiter(self._inner), self._following, self._abandoned)
 
     def __del__(self) -> None:
-        self._abandoned(self._following)
+        if "_following" in self.__dict__:
+            self._abandoned(self._following)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from spanwarden.encode import fields_of
+from spanwarden.encode import fields_of, word_in
 from spanwarden.messages import AskedCall, asked_calls
 
 ROLES_OF_RESULTS: Final = ("tool", "function")
@@ -66,8 +66,8 @@ class Conversation(NamedTuple):
 def hear_message(message: Any) -> Heard:
     """Read a message of chat completions."""
     fields = fields_of(message)
-    role = fields.get("role") or ""
-    return Heard(role, fields.get("content"), (fields.get("tool_call_id") or "") if role == "tool" else "")
+    role = word_in(fields.get("role"))
+    return Heard(role, fields.get("content"), word_in(fields.get("tool_call_id")) if role == "tool" else "")
 
 
 def calls_of_message(message: Any) -> Sequence[AskedCall]:

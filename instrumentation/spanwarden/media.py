@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from spanwarden.encode import fields_of
+from spanwarden.encode import Walk, fields_of
 
 Part = dict[str, Any]
 
@@ -54,12 +54,24 @@ def file_part(file: Mapping[str, Any], modality: str, *, keep_bytes: bool) -> Pa
     return {**linked(modality, data, keep_bytes=keep_bytes), **named}
 
 
-def without_bytes(value: Any, *, keep_bytes: bool, depth: int = 0) -> Any:
+def without_bytes(value: Any, *, keep_bytes: bool) -> Any:
     """The same value, with bytes and encrypted text inside of it replaced by what they are."""
-    if depth > _DEPTH_LIMIT or value is None or isinstance(value, str | int | float | bool):
+    return _without(value, keep_bytes, Walk(_DEPTH_LIMIT))
+
+
+def _without(value: Any, keep_bytes: bool, walk: Walk) -> Any:
+    if value is None or isinstance(value, str | int | float | bool) or walk.is_endless(value):
         return value
-    if isinstance(value, list | tuple):
-        return [without_bytes(item, keep_bytes=keep_bytes, depth=depth + 1) for item in value]
+    walk.above.add(id(value))
+    try:
+        if isinstance(value, list | tuple):
+            return [_without(item, keep_bytes, walk) for item in value]
+        return _fields_without(value, keep_bytes, walk)
+    finally:
+        walk.above.discard(id(value))
+
+
+def _fields_without(value: Any, keep_bytes: bool, walk: Walk) -> dict[str, Any]:
     bare: dict[str, Any] = {}
     is_model = type(value) is not dict  # whose fields are there even where the answer did not have them
     for key, item in fields_of(value).items():
@@ -70,7 +82,7 @@ def without_bytes(value: Any, *, keep_bytes: bool, depth: int = 0) -> Any:
         elif isinstance(item, str) and _is_bytes(str(key), item) and not keep_bytes:
             bare[key] = _told(item)
         else:
-            bare[key] = without_bytes(item, keep_bytes=keep_bytes, depth=depth + 1)
+            bare[key] = _without(item, keep_bytes, walk)
     return bare
 
 

@@ -90,10 +90,10 @@ class Metrics:
         if first_chunk_seconds is not None:
             self._first_chunk_seconds.record(first_chunk_seconds, kept)
         for attribute, counter in self._counters.items():
-            if attribute in attributes:
+            if attributes.get(attribute, -1) >= 0:
                 counter.add(attributes[attribute], kept)
         for attribute, histogram in self._histograms:
-            if attribute in attributes:
+            if attributes.get(attribute, -1) >= 0:
                 histogram.record(attributes[attribute], kept)
 
     def tool(self, name: str, duration_ns: int, error_type: str | None) -> None:

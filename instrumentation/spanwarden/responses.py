@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from spanwarden.encode import fields_of, json_text
+from spanwarden.encode import fields_of, json_text, word_in
 from spanwarden.heard import SILENCE, Conversation, Heard
 from spanwarden.media import Part, without_bytes
 from spanwarden.messages import AskedCall, Choice, Reading, content_parts, result_content, tool_response
@@ -77,12 +77,16 @@ def response_conversation(arguments: Mapping[str, Any], items: Sequence[Any]) ->
 def hear_item(item: Any) -> Heard:
     """Read an item the way sessions know it."""
     fields = fields_of(item)
-    kind = fields.get("type") or "message"
+    kind = _kind_of(fields)
     if kind == "message":
-        return Heard(fields.get("role") or "", _plain_text(fields.get("content")))
+        return Heard(word_in(fields.get("role")), _plain_text(fields.get("content")))
     if kind in _RESULTS:
-        return Heard("tool", _output_of(fields), fields.get("call_id") or fields.get("id") or "")
+        return Heard("tool", _output_of(fields), word_in(fields.get("call_id")) or word_in(fields.get("id")))
     return Heard("assistant" if kind in _ARGUMENTS else "", None)
+
+
+def _kind_of(fields: Mapping[str, Any]) -> str:
+    return str(fields.get("type") or "message")
 
 
 def calls_of_item(item: Any) -> Sequence[AskedCall]:
@@ -101,7 +105,7 @@ def _asked_by(fields: Mapping[str, Any]) -> AskedCall:
         written = fields.get("actions")
     if not isinstance(written, str):
         written = json_text(without_bytes(written, keep_bytes=False))
-    return AskedCall(_call_id(fields), name or fields.get("name") or "", kind, written)
+    return AskedCall(_call_id(fields), name or word_in(fields.get("name")), kind, written)
 
 
 def _call_id(fields: Mapping[str, Any]) -> str:
@@ -138,7 +142,7 @@ def item_messages(items: Sequence[Any], reading: Reading) -> list[dict[str, Any]
 
 
 def _role_of(fields: Mapping[str, Any]) -> str:
-    kind = fields.get("type") or "message"
+    kind = _kind_of(fields)
     if kind == "message":
         return str(fields.get("role") or "user")
     if kind in _RESULTS:
@@ -148,13 +152,12 @@ def _role_of(fields: Mapping[str, Any]) -> str:
 
 def parts_of_item(fields: Mapping[str, Any], reading: Reading) -> list[Part]:
     """The message parts of one item."""
-    kind = fields.get("type") or "message"
+    kind = _kind_of(fields)
     if kind == "message":
         return content_parts(fields.get("content"), reading)
     if kind == "reasoning":
         return [thought.part() for thought in thoughts_of_item(fields)]
-    read = _PARTS.get(kind, _unknown_item) if isinstance(kind, str) else _unknown_item
-    return [read(fields, reading)]
+    return [_PARTS.get(kind, _unknown_item)(fields, reading)]
 
 
 def _call(fields: Mapping[str, Any], _reading: Reading) -> Part:
@@ -213,7 +216,7 @@ def response_choice(fields: Mapping[str, Any], items: Sequence[Mapping[str, Any]
     thoughts: list[Thought] = []
     read: list[AskedCall | Thought | Mapping[str, Any]] = []
     for index, item in enumerate(items):
-        kind = item.get("type")
+        kind = word_in(item.get("type"))
         if kind == "reasoning":
             found = thoughts_of_item(item, index)
             thoughts += found
