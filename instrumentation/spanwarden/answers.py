@@ -124,7 +124,11 @@ class Answers:
         response = call.http.response
         if response is None or not getattr(response, "is_stream_consumed", False):
             return None
-        return call.api.read(decoded_body(response.content), self._spans.mode.reading, False)
+        try:
+            body = decoded_body(response.content)
+        except ValueError:  # no JSON: what the client raised says all
+            return None
+        return call.api.read(body, self._spans.mode.reading, False)
 
     def _close(
         self, call: ModelCall, reply: Reply, ended_ns: int, times: Times | None = None, *, broken_off: bool = False

@@ -5,6 +5,7 @@ Covers raw and streaming responses in each of their ways to be read: parsed, as 
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from functools import lru_cache
@@ -65,13 +66,19 @@ class BodyGathering:
         raw, response = b"".join(self._blocks), self._response
         if not raw or not response.headers.get("content-encoding"):
             return raw
-        return bytes(type(response)(response.status_code, headers=response.headers, content=raw).content)
+        try:
+            return bytes(type(response)(response.status_code, headers=response.headers, content=raw).content)
+        except Exception as error:
+            if type(error).__name__ != "DecodingError":  # of whichever HTTP package it is
+                raise
+            return b""  # it broke off, or is not what its header says; the program sees that as well
 
     def read(self, body: bytes) -> None:
         """Read a body that has ended."""
         self._read = self._gather()
         if body[:1] == b"{":
-            self._answer = fields_of(decoded_body(body))
+            with contextlib.suppress(ValueError):  # it broke off, or is no JSON; the program sees that as well
+                self._answer = fields_of(decoded_body(body))
             return
         for line in body.splitlines():
             if line.startswith(b"data:") and not line.startswith(b"data: [DONE]"):

@@ -11,6 +11,7 @@ import inspect
 import logging
 import pickle
 import types
+import weakref
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -22,6 +23,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import StatusCode
 
+import spanwarden.client
 from instrumentation.instrumented import Instrument, Instrumented
 from instrumentation.loops import TOOLS, async_client, client, conversation, run_loop
 from instrumentation.policies import broken
@@ -382,3 +384,30 @@ def test_a_call_that_is_not_sampled_passes_untouched(instrument: Instrument) -> 
         assert run_loop(client(model.url), conversation("Go.")) == "Done."
 
     assert len(instrumented.seen()) == 0
+
+
+def test_a_client_of_another_make_is_imported_all_the_same(
+    instrument: Instrument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AttributeError("no such class here")
+
+    monkeypatch.setattr(spanwarden.client, "wrap_present", refuse)
+
+    instrumented = instrument()
+
+    with scripted_model(said("Hello.")) as model:
+        client(model.url).chat.completions.create(model="gpt-5", messages=conversation("Hello?"))
+    assert instrumented.instrumentor.counts.faults > 0
+    assert len(instrumented.seen()) == 0
+
+
+def test_going_on_and_off_again_leaves_nothing_behind(instrumented: Instrumented) -> None:
+    instrumentor, known = instrumented.instrumentor, list[Any]()
+    for _ in range(5):
+        instrumentor.uninstrument()
+        instrumentor.instrument(tracer_provider=instrumented.provider)
+        known.append(weakref.ref(instrumentor.recorder.calls))
+    gc.collect()
+
+    assert [calls() for calls in known] == [None] * 4 + [instrumentor.recorder.calls]

@@ -375,6 +375,7 @@ def test_a_body_that_cannot_be_decoded_still_is_a_call_that_was_made(
         assert _outcome(lambda: ask(client(model.url))) == without_us
 
     assert len(content(instrumented.seen().one("chat"), "gen_ai.input.messages")) == 2
+    assert instrumented.instrumentor.counts.faults == 0
 
 
 def test_an_answer_with_lone_surrogates_is_read_as_the_client_reads_it(instrumented: Instrumented) -> None:
