@@ -14,7 +14,7 @@ from opentelemetry.trace import Span
 from spanwarden import names
 from spanwarden.encode import sendable
 from spanwarden.gathering import Interval
-from spanwarden.guard import Attachment, Counts, guarded, recording
+from spanwarden.guard import Attachment, Counts, recording
 from spanwarden.metrics import Metrics
 from spanwarden.reasoning import ReasoningKind, Thought
 from spanwarden.runs import Run, run_in
@@ -42,7 +42,6 @@ class Announced:
         self._spans = spans
         self._sessions = sessions
 
-    @guarded
     @recording
     def begin_tool(self, name: str, arguments: Any, call_id: str | None) -> ToolRun:
         """Open the span of a tool and make it current."""
@@ -64,7 +63,6 @@ class Announced:
             span.set_attributes(attributes)
         return ToolRun(span, Attachment(trace.set_span_in_context(span, context)), sendable(name), time.time_ns())
 
-    @guarded
     @recording
     def end_tool(self, tool: ToolRun, result: Any, error: BaseException | None) -> None:
         """Close the span of a tool."""
@@ -78,7 +76,6 @@ class Announced:
         self.counts.end_span(tool.span, ended_ns)
         self._metrics.tool(tool.name, ended_ns - tool.started_ns, _error_type(error))
 
-    @guarded
     @recording
     def begin_run(self, name: str | None, conversation_id: str | None) -> Run:
         """Open the span of an agent's run and make it current."""
@@ -89,7 +86,6 @@ class Announced:
         run.attach()
         return run
 
-    @guarded
     @recording
     def end_run(self, run: Run, error: BaseException | None) -> None:
         """Close the span of an agent's run."""
@@ -104,7 +100,6 @@ class Announced:
         self.counts.end_span(run.span, ended_ns)
         self._metrics.run(run.name, ended_ns - run.started_ns, _error_type(error))
 
-    @guarded
     @recording
     def reasoning(self, text: str, kind: ReasoningKind) -> None:
         """Record reasoning, at this moment."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -81,23 +81,25 @@ class Answers:
         self._unsampled = unsampled
         self._metrics = metrics
 
-    @guarded
     @recording
     def answered(self, call: ModelCall, answer: Any, ended_ns: int) -> None:
         """Close a call with a whole answer."""
-        self._close(call, self._read(call, lambda: answer) or Reply({}, []), ended_ns)
+        try:
+            reply = call.api.read(answer, self._spans.mode.reading, False)
+        except Exception as error:  # noqa: BLE001 - of an answer too garbled for that, the call is recorded all the same
+            self.counts.note_fault("Answers.answered", error)
+            reply = Reply({}, [])
+        self._close(call, reply, ended_ns)
 
     @guarded
-    def _read(self, call: ModelCall, answer: Callable[[], Any], *, broken_off: bool = False) -> Reply:
-        """Read an answer. Of one that is too garbled for that, the call is recorded all the same."""
-        return call.api.read(answer(), self._spans.mode.reading, broken_off)
+    def _read_stream(self, call: ModelCall, ending: Ending) -> Reply:
+        return call.api.read(ending.gathering.answer(), self._spans.mode.reading, ending.broken_off)
 
-    @guarded
     @recording
     def streamed(self, call: ModelCall, ending: Ending) -> None:
         """Close a call with what came of a stream."""
         gathering = ending.gathering
-        reply = self._read(call, gathering.answer, broken_off=ending.broken_off) or Reply({}, [])
+        reply = self._read_stream(call, ending) or Reply({}, [])
         if gathering.cut:
             reply.attributes[names.TRUNCATED] = True
             self.counts.contents_truncated += 1
@@ -108,7 +110,6 @@ class Answers:
             reply = reply._replace(error_type=type(ending.error).__qualname__)
         self._close(call, reply, ending.ended_ns, gathering.times, broken_off=ending.broken_off)
 
-    @guarded
     @recording
     def failed(self, call: ModelCall, error: BaseException, ended_ns: int) -> None:
         """Close a call that raised. What the client could not use of an answer is recorded all the same."""
@@ -136,8 +137,9 @@ class Answers:
         if reply.conversation_id:
             self._sessions.name(reply.conversation_id, call.session)
         is_new = self._is_new(call, reply, broken_off=broken_off)
-        wants_tools = bool(is_new and self._remember(call, reply, ended_ns))
+        wants_tools = False
         if is_new:
+            wants_tools = self._remember(call, reply, ended_ns)
             self._record_reasoning(call, reply, times or {}, ended_ns)
         for run in (call.run, call.turn):
             if run is not None:
@@ -159,7 +161,6 @@ class Answers:
         is_new = self._sessions.responded(call.session, reply.response_id, complete=reply.complete)
         return is_new and (reply.complete or broken_off)
 
-    @guarded
     def _remember(self, call: ModelCall, reply: Reply, ended_ns: int) -> bool:
         """Make the answer known for the next request; true if it asks for tools."""
         wants_tools = False
@@ -179,7 +180,10 @@ class Answers:
             for thought in choice.thoughts:
                 seen = times.get(thought.source)
                 interval = seen or Interval(call.started_ns, ended_ns)
-                self._spans.reasoning(call.session, thought, call.context, interval, inferred=seen is None)
+                try:
+                    self._spans.reasoning(call.session, thought, call.context, interval, inferred=seen is None)
+                except Exception as error:  # noqa: BLE001 - a sampler's or processor's; the rest is recorded
+                    self.counts.note_fault("Spans.reasoning", error)
 
     def _close_span(self, call: ModelCall, span: Span, reply: Reply, ended_ns: int) -> None:
         attributes = {**reply.attributes, **request_attributes(call.arguments), **_of_transport(call)}

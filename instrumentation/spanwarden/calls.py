@@ -185,7 +185,10 @@ class Calls:
     def _infer_tools(self, call: ModelCall, context: Context) -> None:
         agent = call.run.name if call.run is not None else None
         for result in self._sessions.results(call.session, call.conversation):
-            self._spans.inferred_tool(result, context, agent, call.started_ns)
+            try:
+                self._spans.inferred_tool(result, context, agent, call.started_ns)
+            except Exception as error:  # noqa: BLE001 - a sampler's or processor's; the rest is recorded
+                self.counts.note_fault("Spans.inferred_tool", error)
 
     @guarded
     def seen_response(self, response: Any, retries: int) -> None:

@@ -156,7 +156,7 @@ class Recording:
     def begin(self, resource: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
         """Open a call. One-time iterables are read once, for the request and for us; what they raise passes."""
         for name in _READ_TWICE:
-            if name in kwargs and is_read_once(kwargs[name]):
+            if name in kwargs and type(kwargs[name]) is not list and is_read_once(kwargs[name]):
                 kwargs[name] = list(kwargs[name])
         arguments: Mapping[str, Any] = {self._positional: args[0], **kwargs} if args else kwargs
         if self._enrich is not None:

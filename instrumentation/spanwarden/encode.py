@@ -79,29 +79,14 @@ def plain(value: Any) -> Any:
     return _Plain().of(value)
 
 
-class Walk:
-    """How far a walk through a value has come: what it is inside of, and about how many values it may still see."""
+class _Plain:
+    """One value on its way to terms of JSON: what it is inside of, and about how many values it may still see."""
 
-    __slots__ = ("above", "depth_limit", "left")
-
-    def __init__(self, depth_limit: int) -> None:
-        self.above: set[int] = set()
-        self.depth_limit = depth_limit
-        self.left = VALUES_LIMIT
-
-    def is_endless(self, value: Any) -> bool:
-        """Whether a value should not be followed: it is one of those above it, or too deep, or beyond the limit."""
-        if self.left <= 0 or len(self.above) >= self.depth_limit or id(value) in self.above:
-            return True
-        self.left -= len(value) + 1 if isinstance(value, Sized) else 1
-        return False
-
-
-class _Plain(Walk):
-    """One value on its way to terms of JSON."""
+    __slots__ = ("above", "left")
 
     def __init__(self) -> None:
-        super().__init__(DEPTH_LIMIT)
+        self.above: set[int] = set()
+        self.left = VALUES_LIMIT
 
     def of(self, value: Any) -> Any:
         if value is None or isinstance(value, bool):
@@ -112,8 +97,9 @@ class _Plain(Walk):
             return sendable(value)
         if isinstance(value, float):
             return value if math.isfinite(value) else None
-        if self.is_endless(value):
+        if self.left <= 0 or len(self.above) >= DEPTH_LIMIT or id(value) in self.above:
             return "…"
+        self.left -= len(value) + 1 if isinstance(value, Sized) else 1
         self.above.add(id(value))
         try:
             return self._inside(value)

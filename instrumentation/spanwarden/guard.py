@@ -87,21 +87,24 @@ def is_recording() -> bool:
     return _recording.get()
 
 
-def recording(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-    """Let what samplers, span processors and policies do inside of `method` pass unrecorded.
+def recording(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R | None]:
+    """Guard `method`, and let what samplers, span processors and policies do inside of it pass unrecorded.
 
     One that asks a model would be called for what it asks, without end.
     """
 
     @functools.wraps(method)
-    def alone(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def safe(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R | None:
         token = _recording.set(True)
         try:
             return method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours and not the caller's
+            self.counts.note_fault(method.__qualname__, error)
+            return None
         finally:
             _recording.reset(token)
 
-    return alone
+    return safe
 
 
 _attached: ContextVar[object] = ContextVar("spanwarden.attached", default=None)

@@ -66,8 +66,10 @@ class Conversation(NamedTuple):
 def hear_message(message: Any) -> Heard:
     """Read a message of chat completions."""
     fields = fields_of(message)
-    role = word_in(fields.get("role"))
-    return Heard(role, fields.get("content"), word_in(fields.get("tool_call_id")) if role == "tool" else "")
+    role = fields.get("role")
+    if role == "tool":
+        return Heard(role, fields.get("content"), word_in(fields.get("tool_call_id")))
+    return Heard(role if type(role) is str else word_in(role), fields.get("content"))
 
 
 def calls_of_message(message: Any) -> Sequence[AskedCall]:

@@ -69,14 +69,17 @@ def asked_calls(message: Mapping[str, Any]) -> list[AskedCall]:
 
 
 def _asked(call: Mapping[str, Any]) -> AskedCall:
-    kind = word_in(call.get("type")) or "function"
+    kind, call_id = call.get("type"), call.get("id")
+    if type(kind) is not str or type(call_id) is not str:
+        kind, call_id = word_in(kind) or "function", word_in(call_id)
     body = fields_of(call.get(kind))
+    name = body.get("name")
     written = body.get("arguments")
     if written is None:
         written = body.get("input")
     if not isinstance(written, str):
         written = json_text(written)
-    return AskedCall(word_in(call.get("id")), word_in(body.get("name")), kind, written)
+    return AskedCall(call_id, name if type(name) is str else word_in(name), kind, written)
 
 
 def input_messages(messages: Sequence[Any], reading: Reading) -> list[dict[str, Any]]:

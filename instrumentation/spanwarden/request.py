@@ -243,9 +243,9 @@ def _add_usage(attributes: dict[str, Any], usage: Mapping[str, Any]) -> None:
     for field, value in usage.items():
         if type(value) is int:
             if field in _USAGE:
-                attributes[_USAGE[field]] = int64(value)
+                attributes[_USAGE[field]] = value if 0 <= value <= _INT64_MAX else int64(value)
         elif value is not None and field in _USAGE_DETAILS:
             named = _USAGE_DETAILS[field]
             for detail, count in fields_of(value).items():
                 if count and type(count) is int and detail in named:
-                    attributes[named[detail]] = int64(count)
+                    attributes[named[detail]] = count if 0 <= count <= _INT64_MAX else int64(count)

@@ -77,16 +77,16 @@ def response_conversation(arguments: Mapping[str, Any], items: Sequence[Any]) ->
 def hear_item(item: Any) -> Heard:
     """Read an item the way sessions know it."""
     fields = fields_of(item)
-    kind = _kind_of(fields)
+    kind = fields.get("type") or "message"
     if kind == "message":
-        return Heard(word_in(fields.get("role")), _plain_text(fields.get("content")))
+        role = fields.get("role")
+        return Heard(role if type(role) is str else word_in(role), _plain_text(fields.get("content")))
+    if type(kind) is not str:
+        return Heard("", None)
     if kind in _RESULTS:
-        return Heard("tool", _output_of(fields), word_in(fields.get("call_id")) or word_in(fields.get("id")))
+        call_id = fields.get("call_id")
+        return Heard("tool", _output_of(fields), call_id if type(call_id) is str else word_in(fields.get("id")))
     return Heard("assistant" if kind in _ARGUMENTS else "", None)
-
-
-def _kind_of(fields: Mapping[str, Any]) -> str:
-    return str(fields.get("type") or "message")
 
 
 def calls_of_item(item: Any) -> Sequence[AskedCall]:
@@ -142,22 +142,23 @@ def item_messages(items: Sequence[Any], reading: Reading) -> list[dict[str, Any]
 
 
 def _role_of(fields: Mapping[str, Any]) -> str:
-    kind = _kind_of(fields)
+    kind = fields.get("type") or "message"
     if kind == "message":
         return str(fields.get("role") or "user")
-    if kind in _RESULTS:
+    if isinstance(kind, str) and kind in _RESULTS:
         return "tool"
     return "user" if kind == "mcp_approval_response" else "assistant"
 
 
 def parts_of_item(fields: Mapping[str, Any], reading: Reading) -> list[Part]:
     """The message parts of one item."""
-    kind = _kind_of(fields)
+    kind = fields.get("type") or "message"
     if kind == "message":
         return content_parts(fields.get("content"), reading)
     if kind == "reasoning":
         return [thought.part() for thought in thoughts_of_item(fields)]
-    return [_PARTS.get(kind, _unknown_item)(fields, reading)]
+    read = _PARTS.get(kind, _unknown_item) if isinstance(kind, str) else _unknown_item
+    return [read(fields, reading)]
 
 
 def _call(fields: Mapping[str, Any], _reading: Reading) -> Part:
@@ -216,12 +217,12 @@ def response_choice(fields: Mapping[str, Any], items: Sequence[Mapping[str, Any]
     thoughts: list[Thought] = []
     read: list[AskedCall | Thought | Mapping[str, Any]] = []
     for index, item in enumerate(items):
-        kind = word_in(item.get("type"))
+        kind = item.get("type")
         if kind == "reasoning":
             found = thoughts_of_item(item, index)
             thoughts += found
             read += found
-        elif kind in _ARGUMENTS:
+        elif isinstance(kind, str) and kind in _ARGUMENTS:
             call = _asked_by(item)
             calls.append(call)
             read.append(call)

@@ -12,7 +12,7 @@ from typing import Final
 from opentelemetry.trace import Span, Status, StatusCode
 
 from spanwarden import names
-from spanwarden.guard import Counts, guarded, recording
+from spanwarden.guard import Counts, recording
 from spanwarden.totals import Totals
 
 IDLE_SECONDS: Final = 300.0
@@ -115,7 +115,6 @@ class OpenRoots:
         atexit.unregister(self.close_all)
         self._at_exit = False
 
-    @guarded
     @recording
     def _end(self, turn: Turn) -> None:
         """End a root; what span processors raise is the concern of nobody here."""

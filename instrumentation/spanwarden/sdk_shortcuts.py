@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMult
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+from opentelemetry.sdk.trace.sampling import Decision
 from opentelemetry.trace import Span, SpanContext, SpanKind, TraceFlags, Tracer
 
 _DO_NOTHING: Final = frozenset(
@@ -30,6 +31,7 @@ _START_SPAN: Final = SdkTracer.start_span
 _SET_ATTRIBUTES: Final = SdkSpan.set_attributes
 _END: Final = SdkSpan.end
 """The SDK's ways, to see whether a program has put something around them."""
+_USUAL: Final = Decision.RECORD_AND_SAMPLE
 _RANDOM: Final = int(TraceFlags.RANDOM_TRACE_ID)
 _FLAGS: Final = tuple(map(TraceFlags, range(2 * _RANDOM)))
 
@@ -70,16 +72,15 @@ class FinishedSpans:
         sdk = self._sdk
         seen = attributes.copy()  # a sampler may write on what it is shown
         sampled = sdk.sampler.should_sample(context, parent.trace_id, name, SpanKind.INTERNAL, seen, ())
-        if not sampled.decision.is_recording():
+        decision = sampled.decision
+        is_usual = decision is _USUAL  # an enumeration's own methods are slow
+        if not is_usual and not decision.is_recording():
             return
-        flags = _FLAGS[parent.trace_flags & _RANDOM | sampled.decision.is_sampled()]
+        flags = _FLAGS[parent.trace_flags & _RANDOM | (is_usual or decision.is_sampled())]
         own = SpanContext(parent.trace_id, sdk.id_generator.generate_span_id(), False, flags, sampled.trace_state)
-        most = sdk._span_limits.max_span_attributes
-        if sampled.attributes == attributes:
-            kept = BoundedAttributes(most)
-            kept._dict = attributes
-        else:  # the sampler has a word to add
-            kept = BoundedAttributes(most, sampled.attributes)
+        kept: Mapping[str, Any] = attributes
+        if sampled.attributes != attributes:  # the sampler has a word to add
+            kept = BoundedAttributes(sdk._span_limits.max_span_attributes, sampled.attributes)
         span = ReadableSpan(
             name,
             own,

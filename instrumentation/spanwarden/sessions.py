@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from spanwarden.encode import fields_of, word_in
+from spanwarden.encode import fields_of
 from spanwarden.guard import Counts
 from spanwarden.heard import Conversation
 from spanwarden.messages import AskedCall, decoded
@@ -283,7 +283,8 @@ def _description(tools: Any, name: str) -> str | None:
         return None
     for item in tools:
         tool = fields_of(item)
-        body = fields_of(tool.get(word_in(tool.get("type")) or "function")) or tool
+        kind = tool.get("type")
+        body = fields_of(tool.get(kind if type(kind) is str else "function")) or tool
         if body.get("name") == name:
             description = body.get("description")
             return description if isinstance(description, str) else None

@@ -79,7 +79,6 @@ class Spans:
         attributes = _tool_attributes(name, None)
         return self._tracer.start_span(f"execute_tool {name}", context, SpanKind.INTERNAL, attributes)
 
-    @guarded
     def reasoning(
         self, session: Session, thought: Thought, context: Context, interval: Interval, *, inferred: bool
     ) -> None:
@@ -96,7 +95,6 @@ class Spans:
             self._add_json(attributes, names.OUTPUT_MESSAGES, messages)
         self._finished.make("reasoning", context, attributes, interval.started_ns, interval.ended_ns)
 
-    @guarded
     def inferred_tool(self, result: ToolResult, context: Context, agent: str | None, ended_ns: int) -> None:
         """A tool call that the program made between two requests."""
         call, asked, content = result

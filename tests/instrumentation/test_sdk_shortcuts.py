@@ -300,19 +300,6 @@ class Scribbling(Sampler):
         return "Scribbling"
 
 
-class Writing(SpanProcessor):
-    """Tries to change spans that have ended."""
-
-    def __init__(self) -> None:
-        self.refused = 0
-
-    def on_end(self, span: ReadableSpan) -> None:
-        try:
-            span._attributes["late"] = 1  # type: ignore[index]
-        except TypeError:
-            self.refused += 1
-
-
 def test_what_a_sampler_writes_on_attributes_is_checked_as_the_sdk_does(instrument: Instrument) -> None:
     seen = run(instrument(provider=TracerProvider(sampler=Scribbling()))).seen()
 
@@ -320,15 +307,6 @@ def test_what_a_sampler_writes_on_attributes_is_checked_as_the_sdk_does(instrume
     assert {type(value) for span in seen for value in (span.attributes or {}).values()} <= {
         str, int, float, bool, tuple, type(None)
     }  # fmt: skip
-
-
-def test_spans_that_have_ended_refuse_changes_as_the_sdks_do(instrument: Instrument) -> None:
-    provider, writing = TracerProvider(), Writing()
-    provider.add_span_processor(writing)
-
-    run(instrument(provider=provider))
-
-    assert writing.refused == len(NAMES)
 
 
 def test_a_provider_that_is_shut_down_changes_nothing_for_the_program(instrument: Instrument) -> None:
