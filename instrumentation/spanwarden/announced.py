@@ -14,7 +14,7 @@ from opentelemetry.trace import Span
 from spanwarden import names
 from spanwarden.encode import sendable
 from spanwarden.gathering import Interval
-from spanwarden.guard import Attachment, Counts, guarded
+from spanwarden.guard import Attachment, Counts, recording
 from spanwarden.metrics import Metrics
 from spanwarden.reasoning import ReasoningKind, Thought
 from spanwarden.runs import Run, run_in
@@ -43,7 +43,7 @@ class Announced:
         self._spans = spans
         self._sessions = sessions
 
-    @guarded
+    @recording
     def begin_tool(self, name: str, arguments: Any, call_id: str | None) -> ToolRun:
         """Open the span of a tool and make it current."""
         started_ns = time.time_ns()
@@ -68,7 +68,7 @@ class Announced:
         attachment = Attachment(trace.set_span_in_context(span, context))
         return ToolRun(span, attachment, sendable(name), run.name if run is not None else None, started_ns)
 
-    @guarded
+    @recording
     def end_tool(self, tool: ToolRun, result: Any, error: BaseException | None) -> None:
         """Close the span of a tool."""
         ended_ns = time.time_ns()
@@ -78,10 +78,10 @@ class Announced:
                 self._spans.fail(tool.span, error)
             else:
                 tool.span.set_attributes(self._spans.tool_content(names.TOOL_CALL_RESULT, result))
-        tool.span.end(ended_ns)
+        self.counts.end_span(tool.span, ended_ns)
         self._metrics.tool(tool.name, tool.agent, ended_ns - tool.started_ns, _error_type(error))
 
-    @guarded
+    @recording
     def begin_run(self, name: str | None, conversation_id: str | None) -> Run:
         """Open the span of an agent's run and make it current."""
         name = sendable(name) if name else None
@@ -94,7 +94,7 @@ class Announced:
         run.attach()
         return run
 
-    @guarded
+    @recording
     def end_run(self, run: Run, error: BaseException | None) -> None:
         """Close the span of an agent's run."""
         ended_ns = time.time_ns()
@@ -105,10 +105,10 @@ class Announced:
             run.span.set_attributes({names.SESSION_ID: session.id, **run.totals.attributes()})
             if error is not None:
                 self._spans.fail(run.span, error)
-        run.span.end(ended_ns)
+        self.counts.end_span(run.span, ended_ns)
         self._metrics.run(run.name, ended_ns - run.started_ns, _error_type(error), run.totals)
 
-    @guarded
+    @recording
     def reasoning(self, text: str, kind: ReasoningKind) -> None:
         """Record reasoning, at this moment."""
         now_ns = time.time_ns()

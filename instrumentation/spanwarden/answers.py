@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-import orjson
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
 from spanwarden import names
 from spanwarden.apis import FETCH_RESPONSE, Api, Reply
-from spanwarden.encode import sendable
+from spanwarden.encode import decoded_body, sendable
 from spanwarden.gathering import Interval, Times
-from spanwarden.guard import Attachment, Counts, guarded
+from spanwarden.guard import Attachment, Counts, guarded, recording
 from spanwarden.heard import Conversation
 from spanwarden.history import unrecorded
 from spanwarden.messages import Choice
@@ -84,7 +83,7 @@ class Answers:
         self._unsampled = unsampled
         self._metrics = metrics
 
-    @guarded
+    @recording
     def answered(self, call: ModelCall, answer: Any, ended_ns: int) -> None:
         """Close a call with a whole answer."""
         self._close(call, self._read(call, answer), ended_ns)
@@ -98,22 +97,26 @@ class Answers:
             return Reply({}, [])
 
     @guarded
+    def _read_stream(self, call: ModelCall, ending: Ending) -> Reply:
+        return self._read(call, ending.gathering.answer(), ending.broken_off)
+
+    @recording
     def streamed(self, call: ModelCall, ending: Ending) -> None:
         """Close a call with what came of a stream."""
         gathering = ending.gathering
-        reply = self._read(call, gathering.answer(), ending.broken_off)
+        reply = self._read_stream(call, ending) or Reply({}, [])
         if gathering.cut:
             reply.attributes[names.TRUNCATED] = True
             self.counts.contents_truncated += 1
         if gathering.error_type is not None:
-            reply = reply._replace(error_type=gathering.error_type)
+            reply = reply._replace(error_type=sendable(gathering.error_type))
         if call.span is not None and ending.error is not None:
             self._spans.fail(call.span, ending.error)
             self._spans.emit_error(ending.error, call.context, ending.ended_ns)
             reply = reply._replace(error_type=type(ending.error).__qualname__)
         self._close(call, reply, ending.ended_ns, gathering.times, broken_off=ending.broken_off)
 
-    @guarded
+    @recording
     def failed(self, call: ModelCall, error: BaseException, ended_ns: int) -> None:
         """Close a call that raised. What the client could not use of an answer is recorded all the same."""
         if call.span is not None:
@@ -129,7 +132,11 @@ class Answers:
         response = call.http.response
         if response is None or not getattr(response, "is_stream_consumed", False):
             return None
-        return self._read(call, orjson.loads(response.content))
+        try:
+            body = decoded_body(response.content)
+        except ValueError:  # no JSON: what the client raised says all
+            return None
+        return self._read(call, body)
 
     def _close(
         self, call: ModelCall, reply: Reply, ended_ns: int, times: Times | None = None, *, broken_off: bool = False
@@ -137,8 +144,9 @@ class Answers:
         if reply.conversation_id:
             self._sessions.name(reply.conversation_id, call.session)
         is_new = self._is_new(call, reply, broken_off=broken_off)
-        wants_tools = self._remember(call, reply, ended_ns) if is_new else False
+        wants_tools = False
         if is_new:
+            wants_tools = self._remember(call, reply, ended_ns)
             self._record_reasoning(call, reply, times or {}, ended_ns)
         _sum_up(call, reply, is_new=is_new)
         if call.span is not None:
@@ -178,7 +186,10 @@ class Answers:
             for thought in choice.thoughts:
                 seen = times.get(thought.source)
                 interval = seen or Interval(call.started_ns, ended_ns)
-                self._spans.reasoning(call.session, thought, call.context, interval, inferred=seen is None)
+                try:
+                    self._spans.reasoning(call.session, thought, call.context, interval, inferred=seen is None)
+                except Exception as error:  # noqa: BLE001 - a sampler's or processor's; the rest is recorded
+                    self.counts.note_fault("Spans.reasoning", error)
 
     def _close_span(self, call: ModelCall, span: Span, reply: Reply, ended_ns: int) -> None:
         attributes = {**reply.attributes, **request_attributes(call.arguments), **_of_transport(call)}
@@ -195,7 +206,7 @@ class Answers:
             attributes[names.ERROR_TYPE] = reply.error_type
             self._spans.mark_failed(span)
         captures = self._spans.on_spans or self._spans.on_events
-        content = self._content(call, reply.choices, attributes) if captures else {}
+        content = (self._content(call, reply.choices, attributes) if captures else None) or {}
         if self._spans.on_events:
             attributes = {**call.start, **attributes}
         self._spans.close_call(span, attributes, content, call.context, ended_ns)
@@ -212,6 +223,7 @@ class Answers:
                 if run is not None:
                     run.set_attribute(names.CONVERSATION_ID, told)
 
+    @guarded
     def _content(self, call: ModelCall, choices: list[Choice], attributes: Attributes) -> Attributes:
         """The content of a span, without what an earlier span of the session carries."""
         mode, sent = self._spans.mode, call.session.sent

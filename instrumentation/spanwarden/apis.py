@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from spanwarden import names
-from spanwarden.encode import fields_of, sendable
+from spanwarden.encode import fields_of, items_in, sendable, word_in
 from spanwarden.gathering import ChatGathering, Gathering
 from spanwarden.heard import Conversation, chat_conversation
 from spanwarden.messages import Choice, Reading, choice_of, input_messages
@@ -66,7 +66,7 @@ def _read_chat(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     fields = fields_of(answer)
     attributes = response_attributes(fields)
     choices: list[Choice] = []
-    for source, item in enumerate(fields.get("choices") or ()):
+    for source, item in enumerate(items_in(fields.get("choices"))):
         choice = choice_of(item, source, reading, broken_off=broken_off)
         choices.append(choice)
     _add_reasons(attributes, choices, broken_off)
@@ -76,10 +76,7 @@ def _read_chat(answer: Any, reading: Reading, broken_off: bool) -> Reply:
 def _add_reasons(attributes: dict[str, Any], choices: list[Choice], broken_off: bool) -> None:
     """Say of each choice why it ended; `error` stands for a reason that was to come and did not."""
     missing = "error" if broken_off else ""
-    if len(choices) == 1:
-        reasons: tuple[str, ...] = (choices[0].finish_reason or missing,)
-    else:
-        reasons = tuple([choice.finish_reason or missing for choice in choices])
+    reasons = tuple([sendable(choice.finish_reason or missing) for choice in choices])
     if reasons and "" not in reasons:
         attributes[names.RESPONSE_FINISH_REASONS] = reasons
 
@@ -94,10 +91,10 @@ def _prompt(arguments: Mapping[str, Any]) -> Sequence[Any]:
 
 def _read_completion(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     fields = dict(fields_of(answer))
-    if not broken_off or any("text" in fields_of(choice) for choice in fields.get("choices") or ()):
+    if not broken_off or any("text" in fields_of(choice) for choice in items_in(fields.get("choices"))):
         fields["choices"] = [
             {**choice, "message": choice.get("message") or {"role": "assistant", "content": choice.get("text")}}
-            for choice in map(fields_of, fields.get("choices") or ())
+            for choice in map(fields_of, items_in(fields.get("choices")))
         ]
     return _read_chat(fields, reading, broken_off)
 
@@ -113,7 +110,7 @@ def _response_content(items: Sequence[Any], arguments: Mapping[str, Any], readin
 
 def read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     fields = fields_of(answer)
-    items = [fields_of(item) for item in fields.get("output") or ()]
+    items = [fields_of(item) for item in items_in(fields.get("output"))]
     choice = response_choice(fields, items, reading)
     choices = [choice] if choice is not None else []
     attributes = response_attributes(fields)
@@ -132,7 +129,7 @@ def read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:
         choices,
         response_id if isinstance(response_id, str) else "",
         status not in ("queued", "in_progress"),
-        str(fields_of(fields.get("error")).get("code") or "failed") if status == "failed" else None,
+        sendable(str(fields_of(fields.get("error")).get("code") or "failed")) if status == "failed" else None,
     )
 
 
@@ -140,7 +137,7 @@ def _read_fetched(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     reply = read_response(answer, reading, broken_off)
     status = fields_of(answer).get("status")
     if isinstance(status, str):
-        reply.attributes[names.RESPONSE_STATUS] = status
+        reply.attributes[names.RESPONSE_STATUS] = sendable(status)
     return reply
 
 
@@ -173,13 +170,13 @@ def _read_embeddings(answer: Any, _reading: Reading, _broken_off: bool) -> Reply
 
 
 def _chat_call_ids(answer: Any) -> list[str]:
-    messages = [fields_of(fields_of(choice).get("message")) for choice in fields_of(answer).get("choices") or ()]
-    return [fields_of(call).get("id") or "" for message in messages for call in message.get("tool_calls") or ()]
+    messages = [fields_of(fields_of(choice).get("message")) for choice in items_in(fields_of(answer).get("choices"))]
+    return [word_in(fields_of(call).get("id")) for message in messages for call in items_in(message.get("tool_calls"))]
 
 
 def _response_call_ids(answer: Any) -> list[str]:
-    items = [fields_of(item) for item in fields_of(answer).get("output") or ()]
-    return [item["call_id"] for item in items if item.get("call_id")]
+    items = [fields_of(item) for item in items_in(fields_of(answer).get("output"))]
+    return [call_id for item in items if (call_id := word_in(item.get("call_id")))]
 
 
 def _no_call_ids(_answer: Any) -> list[str]:

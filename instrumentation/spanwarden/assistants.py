@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from spanwarden import names
 from spanwarden.apis import FETCH_RESPONSE, RESPONSES, Reply, read_response
-from spanwarden.encode import fields_of
+from spanwarden.encode import fields_of, items_in, sendable
 from spanwarden.gathering import CHARACTERS_LIMIT, Texts, Times
 from spanwarden.heard import Conversation
 from spanwarden.messages import Reading
@@ -53,14 +53,14 @@ def _read_run(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     response = {
         **{key: run.get(key) for key in ("id", "model", "usage")},
         "status": _STATUSES.get(str(run.get("status"))),
-        "output": [*map(_said, run.get("messages") or ()), *calls],
+        "output": [*map(_said, items_in(run.get("messages"))), *calls],
         "error": failed,
         "incomplete_details": details,
     }
     reply = read_response(response, reading, broken_off)
     for key, attribute in (("assistant_id", names.AGENT_ID), ("thread_id", names.CONVERSATION_ID)):
         if isinstance(run.get(key), str):
-            reply.attributes[attribute] = run[key]
+            reply.attributes[attribute] = sendable(run[key])
     # One run asks for tools and goes on, more than once: each time is an answer by itself.
     turn = f"{reply.response_id} {calls[0]['call_id']}" if calls else reply.response_id
     said = reply.choices if response["output"] else []
@@ -71,20 +71,20 @@ def _read_fetched_run(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     reply = _read_run(answer, reading, broken_off)
     status = fields_of(answer).get("status")
     if isinstance(status, str):
-        reply.attributes[names.RESPONSE_STATUS] = status
+        reply.attributes[names.RESPONSE_STATUS] = sendable(status)
     return reply
 
 
 def _calls_of(run: Mapping[str, Any]) -> list[dict[str, Any]]:
     asked = fields_of(fields_of(run.get("required_action")).get("submit_tool_outputs")).get("tool_calls")
-    calls = [(fields_of(call), fields_of(fields_of(call).get("function"))) for call in asked or ()]
+    calls = [(fields_of(call), fields_of(fields_of(call).get("function"))) for call in items_in(asked)]
     return [{"type": "function_call", "call_id": call.get("id"), **function} for call, function in calls]
 
 
 def _said(message: Any) -> dict[str, Any]:
     """A message of a thread as an item of a response."""
     fields = fields_of(message)
-    content = [_part(fields_of(part)) for part in fields.get("content") or ()]
+    content = [_part(fields_of(part)) for part in items_in(fields.get("content"))]
     return {"type": "message", "id": fields.get("id"), "role": fields.get("role"), "content": content}
 
 
@@ -94,7 +94,7 @@ def _part(part: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _read_messages(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     """The newest messages of a thread; the answer is what the newest run said, newest first."""
-    messages = [fields_of(message) for message in fields_of(answer).get("data") or ()]
+    messages = [fields_of(message) for message in items_in(fields_of(answer).get("data"))]
     said = [message for message in messages if message.get("role") == "assistant"]
     newest = [message for message in said if message.get("run_id") == said[0].get("run_id")]
     if not newest:
@@ -132,7 +132,7 @@ class RunGathering:
             case "thread.message":
                 self._messages[str(data.get("id"))] = data
             case "thread.message.delta":
-                for part in fields_of(data.get("delta")).get("content") or ():
+                for part in items_in(fields_of(data.get("delta")).get("content")):
                     self._texts.add(str(data.get("id")), fields_of(fields_of(part).get("text")).get("value"))
             case _ if fields.get("event") == "error":
                 self.error_type = str(data.get("code") or "error")

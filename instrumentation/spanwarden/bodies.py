@@ -5,14 +5,13 @@ Covers raw and streaming responses in each of their ways to be read: parsed, as 
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-import orjson
-
-from spanwarden.encode import fields_of
+from spanwarden.encode import decoded_body, fields_of
 from spanwarden.gathering import Gathering, Times
 from spanwarden.streams import Follower, Following, and_then, and_then_async
 
@@ -67,13 +66,19 @@ class BodyGathering:
         raw, response = b"".join(self._blocks), self._response
         if not raw or not response.headers.get("content-encoding"):
             return raw
-        return bytes(type(response)(response.status_code, headers=response.headers, content=raw).content)
+        try:
+            return bytes(type(response)(response.status_code, headers=response.headers, content=raw).content)
+        except Exception as error:
+            if type(error).__name__ != "DecodingError":  # of whichever HTTP package it is
+                raise
+            return b""  # it broke off, or is not what its header says; the program sees that as well
 
     def read(self, body: bytes) -> None:
         """Read a body that has ended."""
         self._read = self._gather()
         if body[:1] == b"{":
-            self._answer = fields_of(orjson.loads(body))
+            with contextlib.suppress(ValueError):  # it broke off, or is no JSON; the program sees that as well
+                self._answer = fields_of(decoded_body(body))
             return
         for line in body.splitlines():
             if line.startswith(b"data:") and not line.startswith(b"data: [DONE]"):
@@ -82,7 +87,7 @@ class BodyGathering:
 
     def _add_event(self, gathering: Gathering, data: bytes) -> None:
         try:
-            event = orjson.loads(data)
+            event = decoded_body(data)
         except ValueError:
             return  # the last line of a body that broke off
         error = fields_of(event).get("error")
@@ -126,6 +131,8 @@ class _CopiedBody:
             self.aclose = and_then_async(inner.aclose, following.closed)
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("_inner", "_following"):  # a copy that could not be made
+            raise AttributeError(name)
         return getattr(self._inner, name)
 
     def __iter__(self) -> Follower:
@@ -135,4 +142,5 @@ class _CopiedBody:
         return Follower(aiter(self._inner), self._following, self._abandoned)
 
     def __del__(self) -> None:
-        self._abandoned(self._following)
+        if "_following" in self.__dict__:
+            self._abandoned(self._following)

@@ -15,7 +15,7 @@ from opentelemetry.trace import Span
 from spanwarden import names
 from spanwarden.answers import Answers, HttpSeen, ModelCall
 from spanwarden.apis import Api
-from spanwarden.guard import Attachment, Counts, guarded, holder
+from spanwarden.guard import Attachment, Counts, guarded, holder, is_recording, recording
 from spanwarden.heard import Conversation
 from spanwarden.metrics import Metrics
 from spanwarden.request import Endpoints, start_attributes
@@ -66,7 +66,7 @@ class Calls:
     def begin(self, api: Api, resource: Any, arguments: Mapping[str, Any]) -> ModelCall | UnsampledCall | None:
         """Open the spans of a model call and make them current; `None` when nothing is recorded."""
         context = otel_context.get_current()
-        if not self._active or (context and _is_suppressed(context)):
+        if not self._active or (context and _is_suppressed(context)) or is_recording():
             return None
         current = trace.get_current_span(context) if context else trace.INVALID_SPAN
         has_parent = current is not trace.INVALID_SPAN and current.get_span_context().is_valid
@@ -93,6 +93,7 @@ class Calls:
         session = self._sessions.find(conversation)
         return session is not None and session.turn is not None and not session.turn.finished
 
+    @recording
     def _begin_foreign(
         self, api: Api, arguments: Mapping[str, Any], conversation: Conversation, context: Context
     ) -> ModelCall:
@@ -101,6 +102,7 @@ class Calls:
         self._infer_tools(call, context)
         return call
 
+    @recording
     def _begin_plain(
         self,
         api: Api,
@@ -116,15 +118,20 @@ class Calls:
         span = self._spans.start_call(start, started_ns, context)
         if not span.is_recording():
             return None
-        call = self._joined(api, arguments, conversation, context, started_ns)
-        top = (parent or span).get_span_context()
-        earlier = call.session.last
-        if earlier is not None and earlier.trace_id != top.trace_id:
-            span.add_link(earlier)
-        call.session.last = top
-        self._infer_tools(call, context)
-        return _opened(call, span, start)
+        try:
+            call = self._joined(api, arguments, conversation, context, started_ns)
+            top = (parent or span).get_span_context()
+            earlier = call.session.last
+            if earlier is not None and earlier.trace_id != top.trace_id:
+                span.add_link(earlier)
+            call.session.last = top
+            self._infer_tools(call, context)
+            return _opened(call, span, start)
+        except BaseException:
+            self.counts.end_span(span, time.time_ns())  # a span that has begun has to end
+            raise
 
+    @recording
     def _begin_in_turn(
         self, api: Api, resource: Any, arguments: Mapping[str, Any], conversation: Conversation, context: Context
     ) -> ModelCall | UnsampledCall:
@@ -133,6 +140,7 @@ class Calls:
         start = start_attributes(self._endpoints.of(resource._client), api.operation, arguments.get("model"))
         session = self._sessions.find(conversation)
         turn = session.turn if session is not None else None
+        is_first = session is None or turn is None or turn.finished
         if session is None or turn is None or turn.finished:
             model = arguments.get("model")
             root = self._spans.start_root(model if isinstance(model, str) else None, started_ns)
@@ -145,7 +153,14 @@ class Calls:
         context = trace.set_span_in_context(turn.root, context)
         call = ModelCall(api, started_ns, context, session, conversation, arguments, None, None, turn)
         self._infer_tools(call, context)
-        return _opened(call, self._spans.start_call(start, started_ns, context), start)
+        try:
+            span = self._spans.start_call(start, started_ns, context)
+        except BaseException:
+            if is_first:  # a run without a call
+                turn.finished = True
+                self._roots.close(turn)
+            raise
+        return _opened(call, span, start)
 
     def _start_turn(self, session: Session, root: Span, started_ns: int) -> Turn:
         root.set_attribute(names.SESSION_ID, session.id)
@@ -175,7 +190,10 @@ class Calls:
         for result in self._sessions.results(call.session, call.conversation):
             if call.run is not None:
                 call.run.totals.tool_calls += 1
-            self._spans.inferred_tool(result, context, agent, call.started_ns)
+            try:
+                self._spans.inferred_tool(result, context, agent, call.started_ns)
+            except Exception as error:  # noqa: BLE001 - a sampler's or processor's; the rest is recorded
+                self.counts.note_fault("Spans.inferred_tool", error)
 
     @guarded
     def seen_response(self, response: Any, retries: int) -> None:
@@ -192,7 +210,7 @@ class Calls:
             return
         self._answers.answered(call, answer, ended_ns)
         if call.span is not None and call.span.is_recording():
-            call.span.end(ended_ns)  # an answer that could not be read still is a call that was made
+            self.counts.end_span(call.span, ended_ns)  # an answer that could not be read still is a call that was made
 
     def end_stream(self, call: ModelCall | UnsampledCall, ending: Ending) -> None:
         """Close a model call whose answer was streamed, with what came of it."""
@@ -203,7 +221,7 @@ class Calls:
         call.chunk_gaps_ns = ending.chunk_gaps_ns
         self._answers.streamed(call, ending)
         if call.span is not None and call.span.is_recording():
-            call.span.end(ending.ended_ns)
+            self.counts.end_span(call.span, ending.ended_ns)
 
     @guarded
     def _remember_unsampled(self, call: UnsampledCall, answer: Any) -> None:
@@ -215,7 +233,7 @@ class Calls:
             ended_ns = time.time_ns()
             self._answers.failed(call, error, ended_ns)
             if call.span is not None and call.span.is_recording():
-                call.span.end(ended_ns)
+                self.counts.end_span(call.span, ended_ns)
 
 
 def _opened(call: ModelCall, span: Span, start: dict[str, Any]) -> ModelCall:

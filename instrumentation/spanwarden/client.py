@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import sys
 from collections.abc import Callable, Mapping
+from types import CoroutineType
 from typing import Any, Final, NamedTuple
 
 import wrapt
@@ -13,13 +16,33 @@ from spanwarden.bodies import BodyGathering, copy_body
 from spanwarden.calls import Calls, UnsampledCall
 from spanwarden.gathering import Gathering
 from spanwarden.guard import guarded
-from spanwarden.request import reread
+from spanwarden.request import is_read_once
 from spanwarden.streams import Ending, Following
 
 Method = Callable[..., Any]
 Unwrap = Callable[[], None]
 Enrich = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 Call = ModelCall | UnsampledCall
+
+
+class _BoundMethod(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # not generic before wrapt 2
+    """A wrapped method that copies and pickles as the plain one does, which wrapt leaves to its users."""
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        resource = self._self_instance
+        return self if resource is None else getattr(copy.deepcopy(resource, memo), self.__name__)
+
+    def __reduce_ex__(self, _protocol: Any) -> tuple[Any, ...]:
+        owner, _, name = self.__qualname__.rpartition(".")
+        resource = self._self_instance
+        return getattr, (getattr(sys.modules[self.__module__], owner) if resource is None else resource, name)
+
+
+class _Method(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # not generic before wrapt 2
+    __bound_function_wrapper__ = _BoundMethod
 
 
 class Target(NamedTuple):
@@ -92,7 +115,7 @@ def _wrap_innermost(owner: type, method: str, wrapper: Method) -> Unwrap:
     inner = owner.__dict__[method]
     while isinstance(inner, wrapt.FunctionWrapper):
         outer, inner = inner, inner.__wrapped__
-    ours = wrapt.FunctionWrapper(inner, wrapper)
+    ours = _Method(inner, wrapper)
     if outer is None:
         setattr(owner, method, ours)
     else:
@@ -134,8 +157,8 @@ class Recording:
     def begin(self, resource: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
         """Open a call. One-time iterables are read once, for the request and for us; what they raise passes."""
         for name in _READ_TWICE:
-            if name in kwargs and type(kwargs[name]) is not list:
-                kwargs[name] = reread(kwargs[name])
+            if name in kwargs and type(kwargs[name]) is not list and is_read_once(kwargs[name]):
+                kwargs[name] = list(kwargs[name])
         arguments: Mapping[str, Any] = {self._positional: args[0], **kwargs} if args else kwargs
         if self._enrich is not None:
             arguments = self._enrich(arguments)
@@ -205,17 +228,42 @@ def sync_method(recording: Recording) -> Method:
     return method
 
 
+class _Given:
+    """What an asynchronous method gave. Closed with it: if ours is never awaited, neither is the client's own."""
+
+    __slots__ = ("awaitable",)
+
+    def __init__(self, awaitable: Any) -> None:
+        self.awaitable = awaitable
+
+    def __del__(self) -> None:
+        if isinstance(self.awaitable, CoroutineType):
+            self.awaitable.close()
+
+
 def async_method(recording: Recording) -> Method:
-    async def method(wrapped: Method, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def follow(given: _Given | None, wrapped: Method, instance: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         call = recording.begin(instance, args, kwargs)
+        if given is None:
+            given = _Given(wrapped(*args, **kwargs))
         if call is None:
-            return await wrapped(*args, **kwargs)
+            return await given.awaitable
         try:
-            response = await wrapped(*args, **kwargs)
+            response = await given.awaitable
         except BaseException as error:
             recording.fail(call, error)
             raise
         recording.end(call, response)
         return response
+
+    def method(wrapped: Method, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Wrong arguments are refused now and not when somebody awaits; an iterable of one use is read only then."""
+        if any(is_read_once(kwargs[name]) for name in _READ_TWICE if name in kwargs):
+            return follow(None, wrapped, instance, args, kwargs)
+        given = _Given(wrapped(*args, **kwargs))
+        coroutine: Any = follow(given, wrapped, instance, args, kwargs)
+        if isinstance(given.awaitable, CoroutineType):
+            coroutine.__name__, coroutine.__qualname__ = given.awaitable.__name__, given.awaitable.__qualname__
+        return coroutine
 
     return method

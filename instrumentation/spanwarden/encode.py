@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Sized
 from typing import Any, Final
 
 import orjson
@@ -12,6 +12,10 @@ import orjson
 _NOTHING: Final[Mapping[str, Any]] = {}
 DEPTH_LIMIT: Final = 32
 """Nesting beyond this is not followed when a value needs the slow path."""
+VALUES_LIMIT: Final = 65_536
+"""Nor are further lists and mappings once there were so many values: those that hold each other are without end."""
+_DIGITS_LIMIT: Final = 4_000
+"""Digits of a number beyond which Python refuses to write it."""
 
 
 def sendable(text: str) -> str:
@@ -23,6 +27,14 @@ def sendable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "backslashreplace").decode()
     return text
+
+
+def decoded_body(body: bytes) -> Any:
+    """The JSON value of an answer as the client reads it, which takes lone surrogates and NaN; `ValueError` if none."""
+    try:
+        return orjson.loads(body)
+    except ValueError:
+        return json.loads(body)
 
 
 def json_text(value: Any) -> str:
@@ -47,21 +59,59 @@ def fields_of(value: Any) -> Mapping[str, Any]:
     return {**own, **extra} if extra else own
 
 
-def plain(value: Any, depth: int = 0) -> Any:
-    """The value in terms of JSON: text keys, no NaN, no surrogates, bounded depth."""
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, str):
-        return sendable(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if depth >= DEPTH_LIMIT:
-        return "…"
-    if isinstance(value, Mapping):
-        return {sendable(_text(key)): plain(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item, depth + 1) for item in value]
-    return plain(_known(value), depth + 1)
+def items_in(value: Any) -> Sequence[Any]:
+    """The items of a list. Of what should be one and is not, none: an iterator of the program's is not ours to use."""
+    return value if type(value) is list or isinstance(value, list | tuple) else ()
+
+
+def word_in(value: Any) -> str:
+    """A name, kind or id. Of what should be text and is not, none."""
+    return value if isinstance(value, str) else ""
+
+
+def index_in(value: Any) -> int:
+    """A position. What should be a number and is not counts as the first."""
+    return value if isinstance(value, int) else 0
+
+
+def plain(value: Any) -> Any:
+    """The value in terms of JSON: text keys, no NaN, no surrogates, bounded depth and size, no circles."""
+    return _Plain().of(value)
+
+
+class _Plain:
+    """One value on its way to terms of JSON: what it is inside of, and about how many values it may still see."""
+
+    __slots__ = ("above", "left")
+
+    def __init__(self) -> None:
+        self.above: set[int] = set()
+        self.left = VALUES_LIMIT
+
+    def of(self, value: Any) -> Any:
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return value if value.bit_length() < 3 * _DIGITS_LIMIT else f"<{value.bit_length()} bits>"
+        if isinstance(value, str):
+            return sendable(value)
+        if isinstance(value, float):
+            return value if math.isfinite(value) else None
+        if self.left <= 0 or len(self.above) >= DEPTH_LIMIT or id(value) in self.above:
+            return "…"
+        self.left -= len(value) + 1 if isinstance(value, Sized) else 1
+        self.above.add(id(value))
+        try:
+            return self._inside(value)
+        finally:
+            self.above.discard(id(value))
+
+    def _inside(self, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {sendable(text_of(key)): self.of(item) for key, item in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.of(item) for item in value]
+        return self.of(_known(value))
 
 
 def _known(value: Any) -> Any:
@@ -74,10 +124,11 @@ def _known(value: Any) -> Any:
         return list(value)
     if isinstance(value, bytes | bytearray | memoryview):
         return f"<{len(value)} bytes>"
-    return sendable(_text(value))
+    return sendable(text_of(value))
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """The text of any object."""
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - `__str__` is the user's code, and may do anything

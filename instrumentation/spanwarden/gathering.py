@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Protocol
 
-from spanwarden.encode import fields_of
+from spanwarden.encode import fields_of, index_in, items_in, word_in
 
 CHARACTERS_LIMIT: Final = 64 * 1024 * 1024
 """Characters kept of one stream; what comes beyond is left out, and the answer counts as cut."""
@@ -119,11 +119,11 @@ class ChatGathering:
         usage = fields.get("usage")
         if usage is not None:
             self._head["usage"] = usage
-        for item in fields.get("choices") or ():
+        for item in items_in(fields.get("choices")):
             self._add_choice(fields_of(item))
 
     def _add_choice(self, fields: Mapping[str, Any]) -> None:
-        index = fields.get("index") or 0
+        index = index_in(fields.get("index"))
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = {"role": None, "finish_reason": None, "calls": {}, "details": []}
@@ -144,23 +144,23 @@ class ChatGathering:
             choice["finish_reason"] = reason
 
     def _add_structured(self, index: int, choice: dict[str, Any], delta: Mapping[str, Any]) -> None:
-        for item in delta.get("tool_calls") or ():
+        for item in items_in(delta.get("tool_calls")):
             self._add_call(index, choice, fields_of(item))
         older = delta.get("function_call")
         if older is not None:
             self._add_call(index, choice, {"index": -1, "type": "function", "function": older})
-        for item in delta.get("reasoning_details") or ():
+        for item in items_in(delta.get("reasoning_details")):
             self._add_detail(index, choice, fields_of(item))
 
     def _add_call(self, index: int, choice: dict[str, Any], fields: Mapping[str, Any]) -> None:
         """One piece of a tool call. Servers that leave the index out send a call whole, with its id."""
         position = fields.get("index")
-        if position is None:
-            position = fields.get("id") or 0
+        if not isinstance(position, int):
+            position = word_in(fields.get("id")) or 0
         call = choice["calls"].setdefault(position, {"id": None, "type": None, "name": ""})
         call["id"] = call["id"] or fields.get("id")
-        kind = fields.get("type") or ("custom" if fields.get("custom") is not None else "function")
-        call["type"] = fields.get("type") or call["type"]
+        kind = word_in(fields.get("type")) or ("custom" if fields.get("custom") is not None else "function")
+        call["type"] = word_in(fields.get("type")) or call["type"]
         body = fields_of(fields.get(kind))
         call["name"] = call["name"] or body.get("name") or ""
         self._texts.add((index, "call", position), body.get("arguments") or body.get("input") or "")
@@ -168,7 +168,7 @@ class ChatGathering:
     def _add_detail(self, index: int, choice: dict[str, Any], fields: Mapping[str, Any]) -> None:
         """One piece of `reasoning_details`: those of the same index and type are one entry."""
         self._texts.note_time(index)
-        position = (fields.get("index") or 0, fields.get("type"))
+        position = (index_in(fields.get("index")), word_in(fields.get("type")) or None)
         if position not in choice["details"]:
             choice["details"].append(position)
         for key in ("text", "summary", "data"):

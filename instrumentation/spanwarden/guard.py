@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
+from opentelemetry.trace import Span
 
 _logger = logging.getLogger("spanwarden")
 
@@ -39,7 +41,17 @@ class Counts:
         if place in self._logged:
             return
         self._logged.add(place)
-        _logger.warning("spanwarden could not record a step (%s); the call itself is unaffected", place, exc_info=error)
+        with contextlib.suppress(Exception):  # a filter of the program's may fail, or the stack be nearly full
+            _logger.warning(
+                "spanwarden could not record a step (%s); the call itself is unaffected", place, exc_info=error
+            )
+
+    def end_span(self, span: Span, ended_ns: int) -> None:
+        """End a span, whatever the span processors of the program do."""
+        try:
+            span.end(ended_ns)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not the caller's
+            self.note_fault("Span.end", error)
 
 
 class Counted(Protocol):
@@ -63,6 +75,34 @@ def guarded(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P
         except Exception as error:  # noqa: BLE001 - whatever it is, it is ours and not the caller's
             self.counts.note_fault(method.__qualname__, error)
             return None
+
+    return safe
+
+
+_recording: ContextVar[bool] = ContextVar("spanwarden.recording", default=False)
+
+
+def is_recording() -> bool:
+    """Whether a step is being recorded just now, so that whoever asks is code which recording called."""
+    return _recording.get()
+
+
+def recording(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R | None]:
+    """Guard `method`, and let what samplers, span processors and policies do inside of it pass unrecorded.
+
+    One that asks a model would be called for what it asks, without end.
+    """
+
+    @functools.wraps(method)
+    def safe(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R | None:
+        token = _recording.set(True)
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is ours and not the caller's
+            self.counts.note_fault(method.__qualname__, error)
+            return None
+        finally:
+            _recording.reset(token)
 
     return safe
 

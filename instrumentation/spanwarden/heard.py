@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from spanwarden.encode import fields_of
+from spanwarden.encode import fields_of, word_in
 from spanwarden.messages import AskedCall, asked_calls
 
 ROLES_OF_RESULTS: Final = ("tool", "function")
@@ -66,11 +66,12 @@ class Conversation(NamedTuple):
 def hear_message(message: Any) -> Heard:
     """Read a message of chat completions."""
     fields = fields_of(message)
-    role = fields.get("role") or ""
+    role = fields.get("role")
     content = fields.get("content")
     if role == "tool":
-        return Heard(role, content, fields.get("tool_call_id") or "")
-    return Heard(role, content if content is None or type(content) is str else plain_text(content))
+        return Heard(role, content, word_in(fields.get("tool_call_id")))
+    said = content if content is None or type(content) is str else plain_text(content)
+    return Heard(role if type(role) is str else word_in(role), said)
 
 
 def plain_text(content: Any) -> Any:

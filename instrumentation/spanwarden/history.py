@@ -70,7 +70,10 @@ def print_of(message: Any) -> Print:
     fields = fields_of(message)
     content = fields.get("content")
     if isinstance(content, str) and fields.keys() <= _PLAIN:
-        return Print(hash((content, fields.get("role"), fields.get("tool_call_id"))), len(content))
+        try:
+            return Print(hash((content, fields.get("role"), fields.get("tool_call_id"))), len(content))
+        except TypeError:  # a role or id that is no text
+            pass
     text = json_text(fields)
     return Print(hash(text), len(text))
 

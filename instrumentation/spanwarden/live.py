@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from spanwarden.apis import REALTIME, RESPONSES, Api
 from spanwarden.calls import Calls
 from spanwarden.client import Unwrap, wrap_present
-from spanwarden.encode import fields_of
+from spanwarden.encode import fields_of, items_in
 from spanwarden.guard import guarded
 from spanwarden.history import print_of
 from spanwarden.streams import Ending, Following, and_then, and_then_async
@@ -154,7 +154,7 @@ class LiveCalls:
         if following.gathering.ended:
             del self._open[response_id]
             following.finish()
-            for item in response.get("output") or ():
+            for item in items_in(response.get("output")):
                 self._keep(item)
 
     def _fail(self, event: Any) -> None:

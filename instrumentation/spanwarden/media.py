@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from spanwarden.encode import fields_of
+from spanwarden.encode import VALUES_LIMIT, fields_of
 
 Part = dict[str, Any]
 
@@ -54,15 +54,23 @@ def file_part(file: Mapping[str, Any], modality: str, *, keep_bytes: bool) -> Pa
     return {**linked(modality, data, keep_bytes=keep_bytes), **named}
 
 
-def without_bytes(value: Any, *, keep_bytes: bool, depth: int = 0) -> Any:
+def without_bytes(value: Any, *, keep_bytes: bool) -> Any:
     """The same value, with bytes and encrypted text inside of it replaced by what they are."""
-    if depth > _DEPTH_LIMIT or value is None or isinstance(value, str | int | float | bool):
+    return _without(value, keep_bytes, [VALUES_LIMIT], 0)
+
+
+def _without(value: Any, keep_bytes: bool, left: list[int], depth: int) -> Any:
+    """`left` is the number of values that may still be looked at: those that hold each other are without end."""
+    if value is None or isinstance(value, str | int | float | bool) or depth > _DEPTH_LIMIT or left[0] <= 0:
         return value
     if isinstance(value, list | tuple):
-        return [without_bytes(item, keep_bytes=keep_bytes, depth=depth + 1) for item in value]
+        left[0] -= len(value)
+        return [_without(item, keep_bytes, left, depth + 1) for item in value]
     bare: dict[str, Any] = {}
     is_model = type(value) is not dict  # whose fields are there even where the answer did not have them
-    for key, item in fields_of(value).items():
+    fields = fields_of(value)
+    left[0] -= len(fields)
+    for key, item in fields.items():
         if item is None and is_model:
             continue
         if key == "encrypted_content":
@@ -70,7 +78,7 @@ def without_bytes(value: Any, *, keep_bytes: bool, depth: int = 0) -> Any:
         elif isinstance(item, str) and _is_bytes(str(key), item) and not keep_bytes:
             bare[key] = _told(item)
         else:
-            bare[key] = without_bytes(item, keep_bytes=keep_bytes, depth=depth + 1)
+            bare[key] = _without(item, keep_bytes, left, depth + 1)
     return bare
 
 

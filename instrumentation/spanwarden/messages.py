@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from spanwarden.encode import fields_of, json_text
+from spanwarden.encode import fields_of, items_in, json_text, text_of, word_in
 from spanwarden.media import Part, blob, file_part, linked, without_bytes
 from spanwarden.reasoning import Thought, split_think, thoughts_of
 
@@ -61,7 +61,7 @@ class Choice(NamedTuple):
 
 def asked_calls(message: Mapping[str, Any]) -> list[AskedCall]:
     """The tool calls of an assistant message: functions, custom tools, and the older `function_call`."""
-    calls = [_asked(fields_of(item)) for item in message.get("tool_calls") or ()]
+    calls = [_asked(fields_of(item)) for item in items_in(message.get("tool_calls"))]
     older = message.get("function_call")
     if older is not None:
         calls.append(_asked({"function": older}))
@@ -69,14 +69,17 @@ def asked_calls(message: Mapping[str, Any]) -> list[AskedCall]:
 
 
 def _asked(call: Mapping[str, Any]) -> AskedCall:
-    kind = call.get("type") or "function"
+    kind, call_id = call.get("type"), call.get("id")
+    if type(kind) is not str or type(call_id) is not str:
+        kind, call_id = word_in(kind) or "function", word_in(call_id)
     body = fields_of(call.get(kind))
+    name = body.get("name")
     written = body.get("arguments")
     if written is None:
         written = body.get("input")
     if not isinstance(written, str):
         written = json_text(written)
-    return AskedCall(call.get("id") or "", body.get("name") or "", kind, written)
+    return AskedCall(call_id, name if type(name) is str else word_in(name), kind, written)
 
 
 def input_messages(messages: Sequence[Any], reading: Reading) -> list[dict[str, Any]]:
@@ -173,7 +176,7 @@ def content_parts(content: Any, reading: Reading) -> list[Part]:
     if isinstance(content, str):
         return [{"type": "text", "content": content}] if content else []
     if not isinstance(content, list | tuple):
-        return [] if content is None else [{"type": "text", "content": str(content)}]
+        return [] if content is None else [{"type": "text", "content": text_of(content)}]
     return [_content_part(item, reading) for item in content]
 
 

@@ -116,13 +116,13 @@ class Metrics:
             left = attributes.get(f"gen_ai.usage.{count}", 0)
             for modality in names.MODALITIES:
                 told = attributes.get(names.USAGE_OF_MODALITY.format(modality=modality, count=count), 0)
-                if told:
+                if told > 0:
                     left -= told
                     counter.add(told, {**kept, names.TOKEN_MODALITY: modality})
             if left > 0 or not attributes.get(f"gen_ai.usage.{count}"):
                 counter.add(max(left, 0), {**kept, names.TOKEN_MODALITY: "unknown"})
         for attribute, histogram in self._histograms:
-            if attribute in attributes:
+            if attributes.get(attribute, -1) >= 0:
                 histogram.record(attributes[attribute], kept)
 
     def tool(self, name: str, agent: str | None, duration_ns: int, error_type: str | None) -> None:

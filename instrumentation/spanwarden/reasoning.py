@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from spanwarden.encode import fields_of, json_text
+from spanwarden.encode import fields_of, items_in, json_text
 
 ReasoningKind: TypeAlias = Literal["raw", "summary", "encrypted"]
 """How much of the reasoning a monitor can read."""
@@ -94,7 +94,7 @@ def thoughts_of_item(item: Mapping[str, Any], source: int = 0) -> list[Thought]:
             continue
         if isinstance(texts, str):
             texts = [{"text": texts}]
-        text = "\n\n".join([str(fields_of(each).get("text") or "") for each in texts])
+        text = "\n\n".join([str(fields_of(each).get("text") or "") for each in items_in(texts)])
         if text:
             thoughts.append(Thought(text, kind, size, source))
     return thoughts or ([Thought("", "encrypted", size, source)] if size else [])

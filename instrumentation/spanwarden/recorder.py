@@ -18,7 +18,7 @@ from spanwarden.sessions import Sessions
 from spanwarden.spans import Spans
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True)
+@dataclass(frozen=True, slots=True)
 class Recorder:
     """The parts that share one state."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sized
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -33,7 +33,7 @@ _INTEGERS: Final[Mapping[str, str]] = {
     "max_output_tokens": names.REQUEST_MAX_TOKENS,
 }
 _INT64_MAX: Final = 2**63 - 1
-"""Wider integers make a whole batch of spans unsendable."""
+"""Wider integers cannot be sent."""
 _OUTPUT_TYPES: Final[Mapping[str, str]] = {"text": "text", "json_object": "json", "json_schema": "json"}
 _USAGE: Final[Mapping[str, str]] = {
     "prompt_tokens": names.USAGE_INPUT,
@@ -75,6 +75,11 @@ _RESPONSE: Final = (
 )
 
 
+def int64(value: int) -> int:
+    """The same number, or the nearest one that can be sent."""
+    return value if -_INT64_MAX <= value <= _INT64_MAX else _INT64_MAX if value > 0 else -_INT64_MAX
+
+
 class Endpoint(NamedTuple):
     """Whom a client talks to."""
 
@@ -110,20 +115,9 @@ def _endpoint(client: Any, url: Any) -> Endpoint:
     return Endpoint(provider, host, url.port or (80 if url.scheme == "http" else 443))
 
 
-def reread(value: Any) -> Any:
-    """An iterable that can be read twice: the same object if it already can, else a list of what it yields."""
-    if not isinstance(value, Iterable) or isinstance(value, Sized):
-        return value
-    return list(value)
-
-
-def snapshot(value: Any) -> Sequence[Any]:
-    """The items now, so that a list which the caller changes meanwhile is recorded as it was sent."""
-    if isinstance(value, list | tuple):
-        return value[:]
-    if isinstance(value, Mapping | str | bytes) or not isinstance(value, Iterable):
-        return ()
-    return list(value)
+def is_read_once(value: Any) -> bool:
+    """Whether a value is an iterable that may be used up by reading it."""
+    return type(value) is not list and isinstance(value, Iterable) and not isinstance(value, Sized)
 
 
 def start_attributes(endpoint: Endpoint, operation: str, model: Any) -> dict[str, Any]:
@@ -145,17 +139,17 @@ def request_attributes(arguments: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in arguments.items():
         if name in _NUMBERS:
             if isinstance(value, int | float):
-                attributes[_NUMBERS[name]] = float(value)
+                attributes[_NUMBERS[name]] = float(int64(value) if isinstance(value, int) else value)
         elif name in _INTEGERS:
             if isinstance(value, int):
-                attributes[_INTEGERS[name]] = min(value, _INT64_MAX)
+                attributes[_INTEGERS[name]] = int64(value)
         elif name in _OTHERS:
             attributes.update(_OTHERS[name](value))
     return attributes
 
 
 def _choice_count(value: Any) -> dict[str, Any]:
-    return {names.CHOICE_COUNT: value} if isinstance(value, int) and value != 1 else {}
+    return {names.CHOICE_COUNT: int64(value)} if isinstance(value, int) and value != 1 else {}
 
 
 def _stop_sequences(value: Any) -> dict[str, Any]:
@@ -167,11 +161,11 @@ def _stop_sequences(value: Any) -> dict[str, Any]:
 
 
 def _reasoning_level(value: Any) -> dict[str, Any]:
-    return {names.REQUEST_REASONING_LEVEL: value} if isinstance(value, str) else {}
+    return {names.REQUEST_REASONING_LEVEL: sendable(value)} if isinstance(value, str) else {}
 
 
 def _service_tier(value: Any) -> dict[str, Any]:
-    return {names.REQUEST_SERVICE_TIER: value} if isinstance(value, str) and value != "auto" else {}
+    return {names.REQUEST_SERVICE_TIER: sendable(value)} if isinstance(value, str) and value != "auto" else {}
 
 
 def _output_type(value: Any) -> dict[str, Any]:
@@ -217,7 +211,7 @@ def _encoding_format(value: Any) -> dict[str, Any]:
 
 
 def _dimensions(value: Any) -> dict[str, Any]:
-    return {names.EMBEDDING_DIMENSIONS: value} if isinstance(value, int) else {}
+    return {names.EMBEDDING_DIMENSIONS: int64(value)} if isinstance(value, int) else {}
 
 
 def _stream_cursor(value: Any) -> dict[str, Any]:
@@ -273,7 +267,7 @@ def _add_usage(attributes: dict[str, Any], usage: Mapping[str, Any]) -> None:
     for field, value in usage.items():
         if type(value) is int:
             if field in _USAGE:
-                attributes[_USAGE[field]] = value if value <= _INT64_MAX else _INT64_MAX
+                attributes[_USAGE[field]] = value if 0 <= value <= _INT64_MAX else int64(value)
         elif value is not None and field in _USAGE_DETAILS:
             details = fields_of(value)
             _add_details(attributes, details, _USAGE_DETAILS[field])
@@ -284,4 +278,4 @@ def _add_usage(attributes: dict[str, Any], usage: Mapping[str, Any]) -> None:
 def _add_details(attributes: dict[str, Any], details: Mapping[str, Any], named: Mapping[str, str]) -> None:
     for detail, count in details.items():
         if count and type(count) is int and detail in named:
-            attributes[named[detail]] = min(count, _INT64_MAX)
+            attributes[named[detail]] = count if 0 <= count <= _INT64_MAX else int64(count)

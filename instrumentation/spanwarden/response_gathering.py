@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from spanwarden.encode import fields_of
+from spanwarden.encode import fields_of, index_in
 from spanwarden.gathering import CHARACTERS_LIMIT, Texts, Times
 from spanwarden.media import without_bytes
 
@@ -66,13 +66,13 @@ class ResponseGathering:
             self._add_item(fields, whole=kind.endswith("done"))
         elif fields.get("response") is not None:
             self._response = fields["response"]
-            self.ended = kind in _LAST_EVENTS
+            self.ended = isinstance(kind, str) and kind in _LAST_EVENTS
         elif kind == "error":
             error = fields_of(fields.get("error")) or fields
             self.error_type = str(error.get("code") or error.get("type"))
 
     def _add_item(self, fields: Mapping[str, Any], *, whole: bool) -> None:
-        index = fields.get("output_index") or 0
+        index = index_in(fields.get("output_index"))
         item = fields.get("item")
         self._items[index] = item
         if fields_of(item).get("type") == "reasoning":
@@ -81,8 +81,8 @@ class ResponseGathering:
             self._whole.add(index)
 
     def _add_piece(self, field: str, fields: Mapping[str, Any]) -> None:
-        index = fields.get("output_index") or 0
-        part = fields.get("content_index") or fields.get("summary_index") or fields.get("command_index") or 0
+        index = index_in(fields.get("output_index"))
+        part = max([index_in(fields.get(key)) for key in ("content_index", "summary_index", "command_index")])
         self._texts.add((index, field, part), fields.get("delta"))
         if field in _REASONING:
             self._texts.note_time(index)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from spanwarden.encode import fields_of, json_text
+from spanwarden.encode import fields_of, json_text, word_in
 from spanwarden.heard import SILENCE, Conversation, Heard, plain_text
 from spanwarden.media import Part, without_bytes
 from spanwarden.messages import AskedCall, Choice, Reading, content_parts, result_content, tool_response
@@ -79,9 +79,13 @@ def hear_item(item: Any) -> Heard:
     fields = fields_of(item)
     kind = fields.get("type") or "message"
     if kind == "message":
-        return Heard(fields.get("role") or "", plain_text(fields.get("content")))
+        role = fields.get("role")
+        return Heard(role if type(role) is str else word_in(role), plain_text(fields.get("content")))
+    if type(kind) is not str:
+        return Heard("", None)
     if kind in _RESULTS:
-        return Heard("tool", _output_of(fields), fields.get("call_id") or fields.get("id") or "")
+        call_id = fields.get("call_id")
+        return Heard("tool", _output_of(fields), call_id if type(call_id) is str else word_in(fields.get("id")))
     return Heard("assistant" if kind in _ARGUMENTS else "", None)
 
 
@@ -101,7 +105,7 @@ def _asked_by(fields: Mapping[str, Any]) -> AskedCall:
         written = fields.get("actions")
     if not isinstance(written, str):
         written = json_text(without_bytes(written, keep_bytes=False))
-    return AskedCall(_call_id(fields), name or fields.get("name") or "", kind, written)
+    return AskedCall(_call_id(fields), name or word_in(fields.get("name")), kind, written)
 
 
 def _call_id(fields: Mapping[str, Any]) -> str:
@@ -132,7 +136,7 @@ def _role_of(fields: Mapping[str, Any]) -> str:
     kind = fields.get("type") or "message"
     if kind == "message":
         return str(fields.get("role") or "user")
-    if kind in _RESULTS:
+    if isinstance(kind, str) and kind in _RESULTS:
         return "tool"
     return "user" if kind == "mcp_approval_response" else "assistant"
 
@@ -209,7 +213,7 @@ def response_choice(fields: Mapping[str, Any], items: Sequence[Mapping[str, Any]
             found = thoughts_of_item(item, index)
             thoughts += found
             read += found
-        elif kind in _ARGUMENTS:
+        elif isinstance(kind, str) and kind in _ARGUMENTS:
             call = _asked_by(item)
             calls.append(call)
             read.append(call)

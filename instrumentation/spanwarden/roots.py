@@ -12,7 +12,7 @@ from typing import Final
 from opentelemetry.trace import Span, Status, StatusCode
 
 from spanwarden import names
-from spanwarden.guard import Counts
+from spanwarden.guard import Counts, recording
 from spanwarden.totals import Totals
 
 IDLE_SECONDS: Final = 300.0
@@ -57,7 +57,7 @@ class OpenRoots:
     """Sees to it that every root ends. Thread-safe; one daemon thread waits while roots are open."""
 
     def __init__(self, counts: Counts, idle_seconds: float = IDLE_SECONDS, limit: int = OPEN_LIMIT) -> None:
-        self._counts = counts
+        self.counts = counts
         self._idle_seconds = idle_seconds
         self._limit = limit
         self._start_empty()
@@ -86,8 +86,8 @@ class OpenRoots:
             self._turns[id(turn)] = turn
             self._watch()
         if evicted is not None:
-            self._counts.roots_evicted += 1
-            evicted.end()
+            self.counts.roots_evicted += 1
+            self._end(evicted)
 
     def _longest_silent(self) -> Turn:
         return min(self._turns.values(), key=lambda turn: turn.touched_seconds)
@@ -97,7 +97,7 @@ class OpenRoots:
         with self._lock:
             mine = self._turns.pop(id(turn), None)
         if mine is not None:
-            mine.end()
+            self._end(mine)
 
     def close_all(self) -> None:
         """End every open root."""
@@ -105,7 +105,7 @@ class OpenRoots:
             turns = list(self._turns.values())
             self._turns.clear()
         for turn in turns:
-            turn.end()
+            self._end(turn)
 
     def stop(self) -> None:
         """End every open root and the thread, and forget about the exit of the process."""
@@ -114,6 +114,11 @@ class OpenRoots:
             self._changed.notify_all()
         atexit.unregister(self.close_all)
         self._at_exit = False
+
+    @recording
+    def _end(self, turn: Turn) -> None:
+        """End a root; what span processors raise is the concern of nobody here."""
+        turn.end()
 
     def _watch(self) -> None:
         if not self._at_exit:
@@ -129,8 +134,8 @@ class OpenRoots:
 
     def _end_idle(self) -> None:
         while (turn := self._next_idle()) is not None:
-            self._counts.roots_idle += 1
-            turn.end()
+            self.counts.roots_idle += 1
+            self._end(turn)
 
     def _next_idle(self) -> Turn | None:
         """Wait for a root to fall silent. `None` when none is open any more, and the thread may end.

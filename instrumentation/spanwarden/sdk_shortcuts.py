@@ -8,7 +8,7 @@ docs/decisions/0007-sdk-shortcuts.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -31,6 +31,7 @@ _START_SPAN: Final = SdkTracer.start_span
 _SET_ATTRIBUTES: Final = SdkSpan.set_attributes
 _END: Final = SdkSpan.end
 """The SDK's ways, to see whether a program has put something around them."""
+_USUAL: Final = Decision.RECORD_AND_SAMPLE
 _RANDOM: Final = int(TraceFlags.RANDOM_TRACE_ID)
 _FLAGS: Final = tuple(map(TraceFlags, range(2 * _RANDOM)))
 
@@ -41,7 +42,6 @@ class FinishedSpans:
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         self._sdk: Any = tracer if _is_known(tracer) else None
-        self._heard: tuple[object, bool] = (None, False)
 
     def make(self, name: str, context: Context, attributes: dict[str, Any], started_ns: int, ended_ns: int) -> None:
         """Make a span of kind INTERNAL. Its attributes are text, numbers, truth values or tuples of these."""
@@ -55,12 +55,10 @@ class FinishedSpans:
     def _is_alike(self, count: int) -> bool:
         """Whether the SDK would drop none of so many attributes, and nobody hears of starts."""
         sdk = self._sdk
-        processors = sdk.span_processor._span_processors
-        if self._heard[0] is not processors:  # a further processor makes another tuple of them
-            self._heard = processors, all(map(_hears_only_ends, processors))
         fits = _fits(count, sdk._span_limits.max_span_attributes)
         unchanged = getattr(sdk.start_span, "__func__", None) is _START_SPAN and SdkSpan.end is _END
-        return self._heard[1] and fits and unchanged and bool(sdk._is_enabled())
+        heard = not _hear_only_ends(sdk.span_processor._span_processors)
+        return fits and unchanged and not heard and bool(sdk._is_enabled())
 
     def _make_directly(
         self,
@@ -72,10 +70,13 @@ class FinishedSpans:
         ended_ns: int,
     ) -> None:
         sdk = self._sdk
-        sampled = sdk.sampler.should_sample(context, parent.trace_id, name, SpanKind.INTERNAL, attributes, ())
-        if sampled.decision is Decision.DROP:
+        seen = attributes.copy()  # a sampler may write on what it is shown
+        sampled = sdk.sampler.should_sample(context, parent.trace_id, name, SpanKind.INTERNAL, seen, ())
+        decision = sampled.decision
+        is_usual = decision is _USUAL  # an enumeration's own methods are slow
+        if not is_usual and not decision.is_recording():
             return
-        flags = _FLAGS[parent.trace_flags & _RANDOM | (sampled.decision is Decision.RECORD_AND_SAMPLE)]
+        flags = _FLAGS[parent.trace_flags & _RANDOM | (is_usual or decision.is_sampled())]
         own = SpanContext(parent.trace_id, sdk.id_generator.generate_span_id(), False, flags, sampled.trace_state)
         kept: Mapping[str, Any] = attributes
         if sampled.attributes != attributes:  # the sampler has a word to add
@@ -130,5 +131,12 @@ def _is_known(tracer: Tracer) -> bool:
     )
 
 
-def _hears_only_ends(processor: SpanProcessor) -> bool:
-    return all(getattr(hear, "__func__", None) in _DO_NOTHING for hear in (processor.on_start, processor._on_ending))
+def _hear_only_ends(processors: Iterable[Any]) -> bool:
+    """Whether none cares for starts. Asked each time: a program may give a processor other methods as it runs."""
+    try:
+        for processor in processors:
+            if processor.on_start.__func__ not in _DO_NOTHING or processor._on_ending.__func__ not in _DO_NOTHING:
+                return False
+    except AttributeError:  # no method, or none at all
+        return False
+    return True

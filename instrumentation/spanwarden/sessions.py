@@ -287,7 +287,8 @@ def _description(tools: Any, name: str) -> str | None:
         return None
     for item in tools:
         tool = fields_of(item)
-        body = fields_of(tool.get(tool.get("type") or "function")) or tool
+        kind = tool.get("type")
+        body = fields_of(tool.get(kind if type(kind) is str else "function")) or tool
         if body.get("name") == name:
             description = body.get("description")
             return description if isinstance(description, str) else None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from spanwarden.encode import json_text, plain
+from spanwarden.encode import json_text
 
 _SHORTEST_TEXT: Final = 64
 """Texts are not cut below this; beyond it whole items go, from the middle of lists."""
@@ -20,7 +21,7 @@ def fitting(value: Any, limit: int, part_limit: int | None = None) -> tuple[str,
     longest = limit if part_limit is None or part_limit > limit else part_limit
     if len(whole) <= longest:
         return whole, False
-    value = plain(value)
+    value = json.loads(whole)  # in terms of JSON, and no longer without end
     short = _with_short_texts(value, longest)
     text = json_text(short)
     if len(text) <= limit:

@@ -13,7 +13,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from spanwarden import names
 from spanwarden.content import DEFAULT_LIMIT, ContentMode
-from spanwarden.encode import json_text, sendable
+from spanwarden.encode import json_text, sendable, text_of
 from spanwarden.gathering import Interval
 from spanwarden.guard import Counts, guarded
 from spanwarden.history import Sent
@@ -164,14 +164,14 @@ class Spans:
         if self.on_spans:
             attributes.update(content)
         set_clean(span, attributes)
-        span.end(ended_ns)
+        self.counts.end_span(span, ended_ns)
 
     def fail(self, span: Span, error: BaseException) -> None:
         """Note an error. Its text may quote content, so it is there only where content is."""
         span.set_attribute(names.ERROR_TYPE, type(error).__qualname__)
         description: Attributes = {}
         if self.on_spans:
-            self._add_text(description, "message", str(error)[:500])
+            self._add_text(description, "message", text_of(error)[:500])
         span.set_status(Status(StatusCode.ERROR, description.get("message")))
 
     def emit_error(self, error: BaseException, context: Context, at_ns: int) -> None:

@@ -95,11 +95,19 @@ class Following:
             end = self._end.pop()
         except IndexError:
             return
+        broken_off = (broken_off or error is not None) and not self._has_ended()
         try:
-            broken_off = (broken_off or error is not None) and not self.gathering.ended
             end(Ending(self.gathering, self.first_ns, ended_ns, broken_off, error, self._gaps_ns))
         except Exception as fault:  # noqa: BLE001 - whatever it is, it is ours and not the caller's
             self._counts.note_fault("Following.finish", fault)
+
+    def _has_ended(self) -> bool:
+        """Whether what came says that it is over; what cannot be read does not."""
+        try:
+            return self.gathering.ended
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it is ours and not the caller's
+            self._counts.note_fault("Following._has_ended", fault)
+            return False
 
     def closed(self) -> None:
         """The response was closed. While a chunk is being read, what reading raises says more than this."""
@@ -140,6 +148,8 @@ class Follower:
         self._abandoned = abandoned
 
     def __getattr__(self, name: str) -> Any:
+        if name in ("_inner", "_following"):  # a copy that could not be made
+            raise AttributeError(name)
         return getattr(self._inner, name)
 
     def __iter__(self) -> Self:
@@ -161,7 +171,8 @@ class Follower:
         return chunk
 
     def __del__(self) -> None:
-        self._abandoned(self._following)
+        if "_following" in self.__dict__:
+            self._abandoned(self._following)
 
 
 class OpenStreams:
@@ -171,12 +182,14 @@ class OpenStreams:
     """
 
     def __init__(self) -> None:
+        self._stopped = False
         self._start_empty()
 
     def _start_empty(self) -> None:
         self._abandoned: queue.SimpleQueue[Following | None] = queue.SimpleQueue()
-        self._open: weakref.WeakSet[Following] = weakref.WeakSet()
+        self._open: set[weakref.ref[Following]] = set()  # each change and copy of it is atomic
         self._ender: threading.Thread | None = None
+        self._starting = threading.RLock()  # a collection inside of it may begin a stream
 
     def after_fork(self) -> None:
         """Forget the parent's streams, which the parent ends."""
@@ -191,6 +204,14 @@ class OpenStreams:
 
     def keep(self, following: Following) -> None:
         """End this one at exit, should it still be open."""
+        self._open.add(weakref.ref(following, self._open.discard))
+        if self._stopped:  # one that was on its way when the others were ended
+            following.finish(broken_off=True)
+        elif self._ender is None:
+            with self._starting:
+                self._start_ender()
+
+    def _start_ender(self) -> None:
         if self._ender is None:
             # Registered now and not earlier: exit handlers run last in, first out, and ours must come before the
             # one that shuts the provider down.
@@ -198,7 +219,6 @@ class OpenStreams:
             self._ender = threading.Thread(target=self._end_abandoned, name="spanwarden-streams", daemon=True)
             with contextlib.suppress(RuntimeError):  # no thread can start any more: the exit handler is near
                 self._ender.start()
-        self._open.add(following)
 
     def abandoned(self, following: Following) -> None:
         """Note that nobody can read a stream any more. Safe inside of a collection."""
@@ -206,11 +226,14 @@ class OpenStreams:
 
     def close_all(self) -> None:
         """End every stream with what came of it so far."""
-        for following in list(self._open):
-            following.finish(broken_off=True)
+        for known in list(self._open):
+            following = known()
+            if following is not None:
+                following.finish(broken_off=True)
 
     def stop(self) -> None:
         """End every stream and the thread."""
+        self._stopped = True
         self.close_all()
         atexit.unregister(self.close_all)
         if self._ender is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spanwarden import names
+from spanwarden.request import int64
 
 
 @dataclass(slots=True, eq=False)
@@ -27,7 +28,10 @@ class Totals:
 
     def attributes(self) -> dict[str, Any]:
         """The sums as attributes."""
-        sums: dict[str, Any] = {names.USAGE_INPUT: self.input_tokens, names.USAGE_OUTPUT: self.output_tokens}
+        sums: dict[str, Any] = {
+            names.USAGE_INPUT: int64(self.input_tokens),
+            names.USAGE_OUTPUT: int64(self.output_tokens),
+        }
         if self.finish_reasons:
             sums[names.RESPONSE_FINISH_REASONS] = self.finish_reasons
         return sums

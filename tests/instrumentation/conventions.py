@@ -37,7 +37,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int
 
 
 def _is_number(value: Any) -> bool:
@@ -52,7 +52,8 @@ def _one_of(*values: Any) -> Callable[[Any], bool]:
     return lambda value: value in values
 
 
-_FINISH_REASONS: Final = frozenset({"stop", "length", "content_filter", "tool_call", "compaction", "error"})
+_SPELLINGS_OF_THE_API: Final = frozenset({"tool_calls", "function_call", "max_output_tokens", "completed", "incomplete"})
+"""Finish reasons for which the conventions have a word of their own; a reason that is not known stays as it came."""
 ATTRIBUTES: Final[Mapping[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(
         (
@@ -138,7 +139,7 @@ ATTRIBUTES: Final[Mapping[str, Callable[[Any], bool]]] = {
     "gen_ai.output.type": _one_of("text", "json", "image", "speech"),
     "gen_ai.provider.name": _one_of("openai", "azure.ai.openai"),
     "gen_ai.request.seed": lambda value: type(value) is int,
-    "gen_ai.response.finish_reasons": lambda value: _are_texts(value) and _FINISH_REASONS.issuperset(value),
+    "gen_ai.response.finish_reasons": lambda value: _are_texts(value) and _SPELLINGS_OF_THE_API.isdisjoint(value),
     "gen_ai.tool.type": _one_of("function", "extension", "datastore"),
     "openai.api.type": _one_of("chat_completions", "responses", "realtime", "assistants"),
     "spanwarden.reasoning.kind": _one_of("raw", "summary", "encrypted"),
@@ -251,7 +252,7 @@ def message_faults(message: Any) -> Iterator[str]:
         return
     if message["role"] not in _ROLES:
         yield f"role {message['role']}"
-    if message.get("finish_reason", "stop") not in _FINISH_REASONS:
+    if message.get("finish_reason", "stop") in _SPELLINGS_OF_THE_API:
         yield f"finish reason {message['finish_reason']}"
     for part in message["parts"]:
         yield from part_faults(part)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import json
 import pickle
 import threading
@@ -257,3 +258,144 @@ def test_tasks_that_read_one_stream_at_once_leave_one_whole_span(instrumented: I
     span = instrumented.seen().one("chat")
     assert attribute(span, "error.type") is None
     assert content(span, "gen_ai.output.messages")[0]["parts"][0]["content"] == "one two three"
+
+
+def _circle(width: int = 6) -> Any:
+    """A value that holds itself several times: a tree without end."""
+    circle: dict[str, Any] = {}
+    circle.update({str(number): circle for number in range(width)})
+    return circle
+
+
+def _web(size: int = 24) -> Any:
+    """Values each of which holds all others: no circle is short, and the ways through are without number."""
+    web: list[dict[str, Any]] = [{} for _ in range(size)]
+    for one in web:
+        one.update({str(number): other for number, other in enumerate(web)})
+    return web[0]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("endless", [_circle, _web])
+@pytest.mark.parametrize("place", ["tools", "result", "item"])
+def test_values_that_hold_themselves_take_no_time_and_change_nothing(
+    instrument: Instrument, endless: Callable[[], Any], place: str
+) -> None:
+    def ask(user: OpenAI) -> Any:
+        if place == "tools":
+            return _ask(user, tools=[{"type": "function", "function": {"name": "at", "parameters": endless()}}])
+        if place == "result":
+            result: Any = {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "odd", "is": endless()}]}
+            return user.chat.completions.create(model="gpt-5", messages=[*conversation("Go."), result])
+        return user.responses.create(model="gpt-5", input=[{"type": "odd", "is": endless()}])  # type: ignore[list-item]
+
+    def kind_of_error(url: str) -> Any:
+        with pytest.raises((ValueError, RecursionError)) as raised:
+            ask(client(url))
+        return raised.type
+
+    with scripted_model() as model:
+        without_us = kind_of_error(model.url)
+        instrumented = instrument()
+        assert kind_of_error(model.url) is without_us
+
+    span = instrumented.seen().one("chat")
+    assert isinstance(content(span, "gen_ai.input.messages"), list)
+    assert instrumented.instrumentor.counts.faults == 0
+    assert encode_spans([span]).ByteSize() < RECEIVERS_LIMIT
+
+
+WIDE: dict[str, Any] = {
+    "n": 2**70,
+    "seed": -(2**70),
+    "temperature": 10**400,
+    "max_tokens": 2**70,
+    "service_tier": "tier \ud800",
+    "reasoning_effort": "so \ud800",
+    "stop": ["\ud800", 7],
+}
+
+
+@pytest.mark.parametrize("argument", WIDE)
+def test_settings_that_cannot_be_sent_are_recorded_as_near_as_can_be(
+    instrumented: Instrumented, caplog: pytest.LogCaptureFixture, argument: str
+) -> None:
+    with scripted_model(said("Fine.")) as model:
+        _outcome(lambda: _ask(client(model.url), **{argument: WIDE[argument]}))
+
+    span = instrumented.seen().one("chat")
+    encode_spans([span])
+    assert not caplog.records
+    assert content(span, "gen_ai.input.messages")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"choices": [{"message": {"content": "Fine."}, "finish_reason": "\ud800"}]},
+        {"usage": {"prompt_tokens": -(2**70), "completion_tokens": 2**63 - 1}},
+        {"service_tier": "\ud800", "system_fingerprint": "\ud800"},
+    ],
+)
+def test_what_an_answer_says_of_itself_can_always_be_sent(
+    instrumented: Instrumented, caplog: pytest.LogCaptureFixture, odd: Any
+) -> None:
+    with scripted_model(*[{**asked(("call_1", "bash", {"command": "ls"})), **odd}] * 2) as model:
+        for _ in range(2):
+            _ask(client(model.url), tools=TOOLS)
+    instrumented.instrumentor.uninstrument()
+
+    encode_spans(list(instrumented.seen()))
+    assert not caplog.records
+
+
+def test_a_number_too_long_to_be_written_is_told_by_its_size(instrumented: Instrumented) -> None:
+    result: Any = {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "odd", "is": 10**5_000}]}
+    with scripted_model() as model:
+        _outcome(lambda: client(model.url).chat.completions.create(model="gpt-5", messages=[result]))
+
+    (part,) = content(instrumented.seen().one("chat"), "gen_ai.input.messages")[0]["parts"]
+    assert part["response"] == [{"type": "odd", "is": "<16610 bits>"}]
+
+
+def _some_bytes(user: OpenAI) -> Any:
+    ask = user.chat.completions.with_streaming_response.create
+    with ask(model="gpt-5", messages=conversation("Go.")) as answer:
+        return next(answer.iter_bytes(4))
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
+@pytest.mark.parametrize("ask", [_some_bytes, _raw, _answer])
+def test_a_body_that_cannot_be_decoded_still_is_a_call_that_was_made(
+    instrument: Instrument, ask: Callable[[OpenAI], Any], headers: dict[str, str]
+) -> None:
+    with scripted_model(*[scripted(said(""), body=b'{"id": "half', headers=headers)] * 2) as model:
+        without_us = _outcome(lambda: ask(client(model.url)))
+        instrumented = instrument()
+        assert _outcome(lambda: ask(client(model.url))) == without_us
+
+    assert len(content(instrumented.seen().one("chat"), "gen_ai.input.messages")) == 2
+    assert instrumented.instrumentor.counts.faults == 0
+
+
+def test_an_answer_with_lone_surrogates_is_read_as_the_client_reads_it(instrumented: Instrumented) -> None:
+    with scripted_model(said("Odd: \ud800.")) as model:
+        text = _raw(client(model.url))
+
+    assert "ud800" in text
+    (part,) = content(instrumented.seen().one("chat"), "gen_ai.output.messages")[0]["parts"]
+    assert part["content"] == "Odd: \\ud800."
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+def test_the_body_of_a_response_copies_as_without_us(instrument: Instrument, copied: Callable[[Any], Any]) -> None:
+    def copy_of_body(user: OpenAI) -> Any:
+        ask = user.chat.completions.with_streaming_response.create
+        with ask(model="gpt-5", messages=conversation("Go."), stream=True) as answer:
+            outcome = _outcome(lambda: copied(answer.http_response.stream))
+            return outcome if isinstance(outcome, tuple) else "copied", list(answer.iter_lines())
+
+    with scripted_model(*[said("one two")] * 2) as model:
+        without_us = copy_of_body(client(model.url))
+        instrument()
+        assert copy_of_body(client(model.url)) == without_us

@@ -265,3 +265,56 @@ def test_what_a_program_puts_around_the_sdk_sees_every_span(
     run(instrumented)
 
     assert set(seen) >= (set(NAMES) if method != "set_attributes" else {"chat gpt-5"})
+
+
+def test_a_processor_may_be_given_another_start_as_the_program_runs(instrument: Instrument) -> None:
+    provider, started = TracerProvider(), list[str]()
+    processor = Recorded()
+    provider.add_span_processor(processor)
+    instrumented = run(instrument(provider=provider))
+
+    processor.on_start = lambda span, **_: started.append(span.name)  # type: ignore[method-assign]
+    run(instrumented)
+
+    assert sorted(started) == sorted(NAMES)
+
+
+class Scribbling(Sampler):
+    """Writes on the attributes that it is shown, what no exporter can send."""
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        scribbled: Any = attributes
+        scribbled["odd"] = object()
+        return ALWAYS_ON.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+
+    def get_description(self) -> str:
+        return "Scribbling"
+
+
+def test_what_a_sampler_writes_on_attributes_is_checked_as_the_sdk_does(instrument: Instrument) -> None:
+    seen = run(instrument(provider=TracerProvider(sampler=Scribbling()))).seen()
+
+    assert len(seen) == len(NAMES)
+    assert {type(value) for span in seen for value in (span.attributes or {}).values()} <= {
+        str, int, float, bool, tuple, type(None)
+    }  # fmt: skip
+
+
+def test_a_provider_that_is_shut_down_changes_nothing_for_the_program(instrument: Instrument) -> None:
+    provider = TracerProvider(shutdown_on_exit=False)
+    instrumented = instrument(provider=provider)
+    provider.shutdown()
+
+    run(instrumented)
+
+    assert len(instrumented.seen()) == 0
+    assert instrumented.instrumentor.counts.faults == 0

@@ -452,7 +452,7 @@ def test_chunks_that_cannot_be_read_reach_the_program(instrumented: Instrumented
         assert len(list(_start(model.url))) == 3
 
     assert len(instrumented.seen()) == 1
-    assert instrumented.instrumentor.counts.faults == 1
+    assert instrumented.instrumentor.counts.faults == 0
 
 
 def test_a_streamed_run_that_is_not_sampled_stays_so(instrument: Instrument) -> None:
@@ -473,3 +473,46 @@ def test_an_asynchronous_loop_that_does_not_stream_is_unchanged(instrumented: In
         asyncio.run(run(model.url))
 
     assert instrumented.seen().trees() == TREE
+
+
+def test_a_stream_that_begins_as_the_instrumentation_ends_has_a_span_and_leaves_no_thread(
+    instrumented: Instrumented,
+) -> None:
+    gate = threading.Event()
+    with scripted_model(scripted(said("Hello there."), gates={0: gate})) as model:
+        begun, uninstrument = threading.Event(), instrumented.instrumentor.uninstrument
+
+        def stop_then_let_go(_response: Any) -> None:
+            begun.set()
+            uninstrument()
+
+        hooks = {"response": [stop_then_let_go]}
+        user = client(model.url)
+        user._client.event_hooks = hooks
+        stream: Any = user.chat.completions.create(messages=conversation("Hello?"), **STREAMED)
+        assert begun.is_set()
+        assert len(instrumented.seen()) == 1
+        gate.set()
+        assert [chunk.choices[0].delta.content for chunk in stream if chunk.choices] == ["Hello ", "there.", None]
+
+    assert len(instrumented.seen()) == 1
+    assert "spanwarden-streams" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_many_first_streams_at_once_need_one_thread(instrumented: Instrumented) -> None:
+    many = 20
+    barrier = threading.Barrier(many)
+
+    def read(url: str) -> None:
+        barrier.wait()
+        list(_start(url))
+
+    with scripted_model(*[said("Hello there.")] * many) as model:
+        readers = [threading.Thread(target=read, args=(model.url,)) for _ in range(many)]
+        for reader in readers:
+            reader.start()
+        for reader in readers:
+            reader.join()
+
+    assert len(instrumented.seen()) == many
+    assert [thread.name for thread in threading.enumerate()].count("spanwarden-streams") <= 1
