@@ -52,7 +52,9 @@ def _one_of(*values: Any) -> Callable[[Any], bool]:
     return lambda value: value in values
 
 
-_SPELLINGS_OF_THE_API: Final = frozenset({"tool_calls", "function_call", "max_output_tokens", "completed", "incomplete"})
+_SPELLINGS_OF_THE_API: Final = frozenset(
+    {"tool_calls", "function_call", "max_output_tokens", "completed", "incomplete"}
+)
 """Finish reasons for which the conventions have a word of their own; a reason that is not known stays as it came."""
 ATTRIBUTES: Final[Mapping[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(
