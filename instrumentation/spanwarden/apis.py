@@ -53,9 +53,8 @@ class Api(NamedTuple):
 
 
 def _chat_messages(arguments: Mapping[str, Any]) -> Sequence[Any]:
-    """The items now, so that a list which the caller changes meanwhile is recorded as it was sent."""
     given = arguments.get("messages")
-    return given[:] if isinstance(given, list | tuple) else ()
+    return given if isinstance(given, list | tuple) else ()
 
 
 def _chat_content(messages: Sequence[Any], _arguments: Mapping[str, Any], reading: Reading) -> Content:

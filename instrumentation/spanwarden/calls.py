@@ -62,11 +62,14 @@ class Calls:
         """Let every further call pass: wrappers cannot always be taken off again."""
         self._active = False
 
-    @guarded
     def begin(self, api: Api, resource: Any, arguments: Mapping[str, Any]) -> ModelCall | UnsampledCall | None:
         """Open the spans of a model call and make them current; `None` when nothing is recorded."""
+        return self._begin(api, resource, arguments) if self._active and not is_recording() else None
+
+    @recording
+    def _begin(self, api: Api, resource: Any, arguments: Mapping[str, Any]) -> ModelCall | UnsampledCall | None:
         context = otel_context.get_current()
-        if not self._active or (context and _is_suppressed(context)) or is_recording():
+        if context and _is_suppressed(context):
             return None
         current = trace.get_current_span(context) if context else trace.INVALID_SPAN
         has_parent = current is not trace.INVALID_SPAN and current.get_span_context().is_valid
@@ -93,7 +96,6 @@ class Calls:
         session = self._sessions.find(conversation)
         return session is not None and session.turn is not None and not session.turn.finished
 
-    @recording
     def _begin_foreign(
         self, api: Api, arguments: Mapping[str, Any], conversation: Conversation, context: Context
     ) -> ModelCall:
@@ -102,7 +104,6 @@ class Calls:
         self._infer_tools(call, context)
         return call
 
-    @recording
     def _begin_plain(
         self,
         api: Api,
@@ -131,7 +132,6 @@ class Calls:
             self.counts.end_span(span, time.time_ns())  # a span that has begun has to end
             raise
 
-    @recording
     def _begin_in_turn(
         self, api: Api, resource: Any, arguments: Mapping[str, Any], conversation: Conversation, context: Context
     ) -> ModelCall | UnsampledCall:
@@ -151,6 +151,7 @@ class Calls:
         self._sessions.enter(session)
         turn.touch(started_ns)
         context = trace.set_span_in_context(turn.root, context)
+        conversation.keep()
         call = ModelCall(api, started_ns, context, session, conversation, arguments, None, None, turn)
         self._infer_tools(call, context)
         try:
@@ -183,6 +184,7 @@ class Calls:
         if run is not None and run.session is None:
             run.session = session
         self._sessions.enter(session)
+        conversation.keep()
         return ModelCall(api, started_ns, context, session, conversation, arguments, None, run)
 
     def _infer_tools(self, call: ModelCall, context: Context) -> None:

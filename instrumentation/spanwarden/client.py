@@ -155,10 +155,7 @@ class Recording:
         self._enrich = enrich
 
     def begin(self, resource: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
-        """Open a call. One-time iterables are read once, for the request and for us; what they raise passes."""
-        for name in _READ_TWICE:
-            if name in kwargs and type(kwargs[name]) is not list and is_read_once(kwargs[name]):
-                kwargs[name] = list(kwargs[name])
+        """Open a call."""
         arguments: Mapping[str, Any] = {self._positional: args[0], **kwargs} if args else kwargs
         if self._enrich is not None:
             arguments = self._enrich(arguments)
@@ -212,8 +209,22 @@ class Recording:
         return Following(gathering, end, self.counts, measured=self._calls.measures)
 
 
+def _has_read_once(kwargs: Mapping[str, Any]) -> bool:
+    """Whether arguments are there that are used up by reading them."""
+    given = [kwargs[name] for name in _READ_TWICE if name in kwargs]
+    return any([type(value) is not list and is_read_once(value) for value in given])  # noqa: C419 - half the time
+
+
+def _read(kwargs: dict[str, Any]) -> None:
+    """Read such arguments once, for the request and for us; what they raise passes."""
+    for name in _READ_TWICE:
+        if name in kwargs and type(kwargs[name]) is not list and is_read_once(kwargs[name]):
+            kwargs[name] = list(kwargs[name])
+
+
 def sync_method(recording: Recording) -> Method:
     def method(wrapped: Method, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        _read(kwargs)
         call = recording.begin(instance, args, kwargs)
         if call is None:
             return wrapped(*args, **kwargs)
@@ -242,10 +253,8 @@ class _Given:
 
 
 def async_method(recording: Recording) -> Method:
-    async def follow(given: _Given | None, wrapped: Method, instance: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    async def follow(given: _Given, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call = recording.begin(instance, args, kwargs)
-        if given is None:
-            given = _Given(wrapped(*args, **kwargs))
         if call is None:
             return await given.awaitable
         try:
@@ -256,12 +265,16 @@ def async_method(recording: Recording) -> Method:
         recording.end(call, response)
         return response
 
+    async def read_and_follow(wrapped: Method, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        _read(kwargs)
+        return await follow(_Given(wrapped(*args, **kwargs)), instance, args, kwargs)
+
     def method(wrapped: Method, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Wrong arguments are refused now and not when somebody awaits; an iterable of one use is read only then."""
-        if any(is_read_once(kwargs[name]) for name in _READ_TWICE if name in kwargs):
-            return follow(None, wrapped, instance, args, kwargs)
+        if _has_read_once(kwargs):
+            return read_and_follow(wrapped, instance, args, kwargs)
         given = _Given(wrapped(*args, **kwargs))
-        coroutine: Any = follow(given, wrapped, instance, args, kwargs)
+        coroutine: Any = follow(given, instance, args, kwargs)
         if isinstance(given.awaitable, CoroutineType):
             coroutine.__name__, coroutine.__qualname__ = given.awaitable.__name__, given.awaitable.__qualname__
         return coroutine

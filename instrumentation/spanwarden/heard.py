@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from spanwarden.encode import fields_of, word_in
@@ -26,7 +27,8 @@ Hear: TypeAlias = Callable[[Any], Heard]
 Calls: TypeAlias = Callable[[Any], Sequence[AskedCall]]
 
 
-class Conversation(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Conversation:
     """What a request brings, and how to read it.
 
     `newest` is the last of the messages as it was read. `response_id` names an earlier answer that it continues,
@@ -39,6 +41,10 @@ class Conversation(NamedTuple):
     calls: Calls
     response_id: str = ""
     conversation_id: str = ""
+
+    def keep(self) -> None:
+        """Keep the messages as they are now: the program may change its list before the call is over."""
+        self.messages = self.messages[:]
 
     def last_content(self) -> Any:
         """What the newest message says; what is no message is passed over."""
@@ -65,9 +71,8 @@ class Conversation(NamedTuple):
 
 def hear_message(message: Any) -> Heard:
     """Read a message of chat completions."""
-    fields = fields_of(message)
-    role = fields.get("role")
-    content = fields.get("content")
+    fields = message if type(message) is dict else fields_of(message)
+    role, content = fields.get("role"), fields.get("content")
     if role == "tool":
         return Heard(role, content, word_in(fields.get("tool_call_id")))
     said = content if content is None or type(content) is str else plain_text(content)

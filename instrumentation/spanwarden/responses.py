@@ -55,7 +55,7 @@ def items_of(arguments: Mapping[str, Any]) -> Sequence[Any]:
     given = arguments.get("input")
     if isinstance(given, str):
         return ({"role": "user", "content": given},)
-    return given[:] if isinstance(given, list | tuple) else ()
+    return given if isinstance(given, list | tuple) else ()
 
 
 def response_conversation(arguments: Mapping[str, Any], items: Sequence[Any]) -> Conversation:

@@ -8,8 +8,8 @@ docs/decisions/0007-sdk-shortcuts.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from opentelemetry import trace
 from opentelemetry.attributes import BoundedAttributes
@@ -18,8 +18,8 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, SynchronousMult
 from opentelemetry.sdk.trace import Span as SdkSpan
 from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
-from opentelemetry.sdk.trace.sampling import Decision
-from opentelemetry.trace import Span, SpanContext, SpanKind, TraceFlags, Tracer
+from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler, StaticSampler, TraceIdRatioBased
+from opentelemetry.trace import Span, SpanContext, SpanKind, TraceFlags, Tracer, TraceState
 
 _DO_NOTHING: Final = frozenset(
     hear
@@ -31,20 +31,46 @@ _START_SPAN: Final = SdkTracer.start_span
 _SET_ATTRIBUTES: Final = SdkSpan.set_attributes
 _END: Final = SdkSpan.end
 """The SDK's ways, to see whether a program has put something around them."""
-_USUAL: Final = Decision.RECORD_AND_SAMPLE
+_DELEGATES: Final = (
+    "_root",
+    "_remote_parent_sampled",
+    "_remote_parent_not_sampled",
+    "_local_parent_sampled",
+    "_local_parent_not_sampled",
+)
 _RANDOM: Final = int(TraceFlags.RANDOM_TRACE_ID)
+_KEPT_FLAGS: Final = _RANDOM | TraceFlags.SAMPLED
 _FLAGS: Final = tuple(map(TraceFlags, range(2 * _RANDOM)))
 
 
-class FinishedSpans:
-    """Makes spans that are over. Thread-safe."""
+class _Sampled(NamedTuple):
+    flags: TraceFlags
+    trace_state: TraceState
+    attributes: Mapping[str, Any]
+
+
+class SpanMaker:
+    """Makes spans. Thread-safe."""
 
     def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         self._sdk: Any = tracer if _is_known(tracer) else None
+        sampler = getattr(tracer, "sampler", None)
+        self._indifferent = sampler if _is_indifferent(sampler) else None
+        self._following = sampler if _follows_parents(sampler) else None
 
-    def make(self, name: str, context: Context, attributes: dict[str, Any], started_ns: int, ended_ns: int) -> None:
-        """Make a span of kind INTERNAL. Its attributes are text, numbers, truth values or tuples of these."""
+    def start(self, name: str, context: Context | None, attributes: dict[str, Any], started_ns: int) -> Span:
+        """Start a span of kind CLIENT. All attributes are text, numbers, truth values or tuples of these."""
+        sdk = self._sdk
+        if sdk is None or sdk.sampler is not self._indifferent or not _hear_only_ends(sdk.span_processor):
+            return self._tracer.start_span(name, context, SpanKind.CLIENT, attributes, None, started_ns)
+        span = self._tracer.start_span(name, context, SpanKind.CLIENT, None, None, started_ns)
+        if span.is_recording():
+            set_clean(span, attributes)
+        return span
+
+    def finished(self, name: str, context: Context, attributes: dict[str, Any], started_ns: int, ended_ns: int) -> None:
+        """Make a span of kind INTERNAL that is over. Attributes as for `start`."""
         parent = trace.get_current_span(context).get_span_context()
         if self._sdk is not None and parent.is_valid and self._is_alike(len(attributes)):
             self._make_directly(name, context, parent, attributes, started_ns, ended_ns)
@@ -57,8 +83,7 @@ class FinishedSpans:
         sdk = self._sdk
         fits = _fits(count, sdk._span_limits.max_span_attributes)
         unchanged = getattr(sdk.start_span, "__func__", None) is _START_SPAN and SdkSpan.end is _END
-        heard = not _hear_only_ends(sdk.span_processor._span_processors)
-        return fits and unchanged and not heard and bool(sdk._is_enabled())
+        return fits and unchanged and _hear_only_ends(sdk.span_processor) and bool(sdk._is_enabled())
 
     def _make_directly(
         self,
@@ -70,29 +95,37 @@ class FinishedSpans:
         ended_ns: int,
     ) -> None:
         sdk = self._sdk
-        seen = attributes.copy()  # a sampler may write on what it is shown
-        sampled = sdk.sampler.should_sample(context, parent.trace_id, name, SpanKind.INTERNAL, seen, ())
-        decision = sampled.decision
-        is_usual = decision is _USUAL  # an enumeration's own methods are slow
-        if not is_usual and not decision.is_recording():
+        sampled = self._sample(name, context, parent, attributes)
+        if sampled is None:
             return
-        flags = _FLAGS[parent.trace_flags & _RANDOM | (is_usual or decision.is_sampled())]
-        own = SpanContext(parent.trace_id, sdk.id_generator.generate_span_id(), False, flags, sampled.trace_state)
-        kept: Mapping[str, Any] = attributes
-        if sampled.attributes != attributes:  # the sampler has a word to add
-            kept = BoundedAttributes(sdk._span_limits.max_span_attributes, sampled.attributes)
         span = ReadableSpan(
             name,
-            own,
+            SpanContext(
+                parent.trace_id, sdk.id_generator.generate_span_id(), False, sampled.flags, sampled.trace_state
+            ),
             parent,
             sdk.resource,
-            kept,
+            sampled.attributes,
             instrumentation_info=sdk.instrumentation_info,
             start_time=started_ns,
             end_time=ended_ns,
             instrumentation_scope=sdk._instrumentation_scope,
         )
         sdk.span_processor.on_end(span)
+
+    def _sample(self, name: str, context: Context, parent: SpanContext, attributes: dict[str, Any]) -> _Sampled | None:
+        """What the sampler makes of a span; `None` where it is dropped."""
+        sdk, flags = self._sdk, parent.trace_flags
+        if sdk.sampler is self._following and flags & TraceFlags.SAMPLED and not parent.is_remote:
+            return _Sampled(_FLAGS[flags & _KEPT_FLAGS], parent.trace_state, attributes)
+        seen = attributes.copy()  # a sampler may write on what it is shown
+        told = sdk.sampler.should_sample(context, parent.trace_id, name, SpanKind.INTERNAL, seen, ())
+        if not told.decision.is_recording():
+            return None
+        kept: Mapping[str, Any] = attributes
+        if told.attributes != attributes:  # the sampler has a word to add
+            kept = BoundedAttributes(sdk._span_limits.max_span_attributes, told.attributes)
+        return _Sampled(_FLAGS[flags & _RANDOM | told.decision.is_sampled()], told.trace_state, kept)
 
 
 def set_clean(span: Span, attributes: Mapping[str, Any]) -> None:
@@ -131,12 +164,29 @@ def _is_known(tracer: Tracer) -> bool:
     )
 
 
-def _hear_only_ends(processors: Iterable[Any]) -> bool:
+def _hear_only_ends(several: Any) -> bool:
     """Whether none cares for starts. Asked each time: a program may give a processor other methods as it runs."""
     try:
-        for processor in processors:
+        for processor in several._span_processors:
             if processor.on_start.__func__ not in _DO_NOTHING or processor._on_ending.__func__ not in _DO_NOTHING:
                 return False
     except AttributeError:  # no method, or none at all
         return False
     return True
+
+
+def _is_indifferent(sampler: Any) -> bool:
+    """Whether a sampler is one of the SDK's that look at no attribute."""
+    if _decides_as(sampler, ParentBased):
+        return all(_is_indifferent(getattr(sampler, name, None)) for name in _DELEGATES)
+    return _decides_as(sampler, StaticSampler) or _decides_as(sampler, TraceIdRatioBased)
+
+
+def _follows_parents(sampler: Any) -> bool:
+    """Whether a sampler is one of the SDK's that keep all spans below one of this process that is kept."""
+    delegate = getattr(sampler, "_local_parent_sampled", None) if _decides_as(sampler, ParentBased) else sampler
+    return _decides_as(delegate, StaticSampler) and getattr(delegate, "_decision", None) is Decision.RECORD_AND_SAMPLE
+
+
+def _decides_as(sampler: Any, kind: type[Sampler]) -> bool:
+    return getattr(getattr(sampler, "should_sample", None), "__func__", None) is kind.should_sample

@@ -20,7 +20,7 @@ from spanwarden.history import Sent
 from spanwarden.messages import AskedCall, decoded, tool_definitions
 from spanwarden.policy import keep_all
 from spanwarden.reasoning import Thought
-from spanwarden.sdk_shortcuts import FinishedSpans, set_clean
+from spanwarden.sdk_shortcuts import SpanMaker, set_clean
 from spanwarden.session import Call, Session, ToolResult
 from spanwarden.shorten import cut_text, fitting
 
@@ -48,7 +48,7 @@ class Spans:
         self._text_limit = min(mode.limit, mode.part_limit)
         self._known_tools: tuple[tuple[str, str], ...] = ()
         self._tracer = tracer
-        self._finished = FinishedSpans(tracer)
+        self._maker = SpanMaker(tracer)
         self._logger = logger
         self.counts = counts
 
@@ -56,7 +56,7 @@ class Spans:
         """A model call, from now on."""
         operation, model = attributes[names.OPERATION], attributes.get(names.REQUEST_MODEL)
         name = f"{operation} {model}" if model else operation
-        return self._tracer.start_span(name, context, SpanKind.CLIENT, attributes, start_time=started_ns)
+        return self._maker.start(name, context, attributes, started_ns)
 
     def start_root(self, model: str | None, started_ns: int) -> Span:
         """A run that nobody announced."""
@@ -94,7 +94,7 @@ class Spans:
         if self.on_spans:
             messages = [{"role": "assistant", "parts": [thought.part()]}]
             self._add_json(attributes, names.OUTPUT_MESSAGES, messages)
-        self._finished.make("reasoning", context, attributes, interval.started_ns, interval.ended_ns)
+        self._maker.finished("reasoning", context, attributes, interval.started_ns, interval.ended_ns)
 
     def inferred_tool(self, result: ToolResult, context: Context, agent: str | None, ended_ns: int) -> None:
         """A tool call that the program made between two requests."""
@@ -106,7 +106,7 @@ class Spans:
         if self.on_spans:
             self._add_text(attributes, names.TOOL_CALL_RESULT, content)
         started_ns = min(call.asked_ns, ended_ns)
-        self._finished.make(f"execute_tool {name}", context, attributes, started_ns, ended_ns)
+        self._maker.finished(f"execute_tool {name}", context, attributes, started_ns, ended_ns)
 
     def describe_tool(
         self, attributes: Attributes, session: Session, call: Call | None, asked: AskedCall | None
