@@ -1,9 +1,9 @@
-"""Two ways past work of OpenTelemetry's SDK that the spans of anybody need, and these do not.
+"""Ways past work of OpenTelemetry's SDK that the spans of anybody need, and these do not.
 
 The SDK makes a span that may be changed until it ends, looks at each of its attributes, and copies it when it ends. A
-reasoning step and a tool call that is inferred are over when they are made, and all attributes here are of types that
-can be sent. Both ways are taken only where what reaches the exporter is the same, and are the SDK's own otherwise:
-docs/decisions/0007-sdk-shortcuts.md.
+reasoning step and a tool call that is inferred are over when they are made, all attributes here are of types that can
+be sent, and what the SDK's own samplers answer is known. The ways are taken only where what reaches the exporter is the
+same, and are the SDK's own otherwise: docs/decisions/0007-sdk-shortcuts.md.
 """
 
 from __future__ import annotations
@@ -38,12 +38,15 @@ _DELEGATES: Final = (
     "_local_parent_sampled",
     "_local_parent_not_sampled",
 )
+"""Samplers that a `ParentBased` one asks."""
 _RANDOM: Final = int(TraceFlags.RANDOM_TRACE_ID)
 _KEPT_FLAGS: Final = _RANDOM | TraceFlags.SAMPLED
 _FLAGS: Final = tuple(map(TraceFlags, range(2 * _RANDOM)))
 
 
 class _Sampled(NamedTuple):
+    """What a sampler made of a span that is recorded."""
+
     flags: TraceFlags
     trace_state: TraceState
     attributes: Mapping[str, Any]

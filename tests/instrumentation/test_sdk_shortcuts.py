@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision, Sampler, SamplingResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Decision, ParentBased, Sampler, SamplingResult
 from opentelemetry.trace import Link, SpanKind, TraceFlags, Tracer, TraceState
 from opentelemetry.util.types import Attributes
 
@@ -43,9 +43,11 @@ class Listener(SpanProcessor):
     def __init__(self) -> None:
         self.started: list[str] = []
         self.ended: list[str] = []
+        self.models: list[Any] = []
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's signature
         self.started.append(span.name)
+        self.models += filter(None, [attribute(span, "gen_ai.request.model")])
         span.set_attribute("team", "red")
 
     def on_end(self, span: ReadableSpan) -> None:
@@ -318,3 +320,81 @@ def test_a_provider_that_is_shut_down_changes_nothing_for_the_program(instrument
 
     assert len(instrumented.seen()) == 0
     assert instrumented.instrumentor.counts.faults == 0
+
+
+class ShownTo(Sampler):
+    """Keeps everything, and what it was shown."""
+
+    def __init__(self) -> None:
+        self.shown: dict[str, dict[str, Any]] = {}
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> SamplingResult:
+        self.shown[name] = dict(attributes or {})
+        return ALWAYS_ON.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+
+    def get_description(self) -> str:
+        return "ShownTo"
+
+
+@pytest.mark.parametrize("around", [lambda own: own, lambda own: ParentBased(own, local_parent_sampled=own)])
+def test_a_sampler_of_the_programs_is_shown_every_span_with_its_attributes(
+    instrument: Instrument, around: Callable[[Sampler], Sampler]
+) -> None:
+    sampler = ShownTo()
+
+    run(instrument(provider=TracerProvider(sampler=around(sampler))))
+
+    assert sampler.shown.keys() == set(NAMES)
+    assert sampler.shown["chat gpt-5"]["gen_ai.operation.name"] == "chat"
+    assert sampler.shown["reasoning"]["spanwarden.reasoning.kind"] == "raw"
+
+
+def test_a_sampler_that_drops_what_is_below_a_run_does(instrument: Instrument) -> None:
+    provider = TracerProvider(sampler=ParentBased(ALWAYS_ON, local_parent_sampled=ALWAYS_OFF))
+
+    seen = run(instrument(provider=provider)).seen()
+
+    assert [span.name for span in seen] == ["invoke_agent"]
+
+
+def test_a_listener_sees_what_a_call_begins_with(instrument: Instrument) -> None:
+    provider, listener = TracerProvider(), Listener()
+    provider.add_span_processor(listener)
+
+    run(instrument(provider=provider))
+
+    assert listener.models == ["gpt-5", "gpt-5", "gpt-5"]
+
+
+def test_a_sampler_for_what_comes_from_elsewhere_is_asked_about_tools_too(instrument: Instrument) -> None:
+    choosy = Choosy({"execute_tool bash": Decision.DROP})
+    instrumented = instrument(provider=TracerProvider(sampler=ParentBased(ALWAYS_ON, remote_parent_sampled=choosy)))
+
+    with trace.use_span(trace.NonRecordingSpan(FROM_ELSEWHERE)):
+        run(instrumented)
+
+    assert sorted(span.name for span in instrumented.seen()) == [
+        "chat gpt-5",
+        "chat gpt-5",
+        "execute_tool read_file",
+        "reasoning",
+    ]
+
+
+def test_below_a_run_that_is_only_recorded_the_sampler_decides(instrument: Instrument) -> None:
+    provider = TracerProvider(sampler=ParentBased(Choosy({"invoke_agent": Decision.RECORD_ONLY})))
+    recorded = Recorded()
+    provider.add_span_processor(recorded)
+
+    run(instrument(provider=provider)).instrumentor.uninstrument()
+
+    assert set(recorded.names) == {"invoke_agent"}
