@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from typing import Concatenate, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
@@ -82,9 +82,8 @@ def guarded(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P
 _recording: ContextVar[bool] = ContextVar("spanwarden.recording", default=False)
 
 
-def is_recording() -> bool:
-    """Whether a step is being recorded just now, so that whoever asks is code which recording called."""
-    return _recording.get()
+is_recording: Final[Callable[[], bool]] = _recording.get
+"""Whether a step is being recorded just now, so that whoever asks is code which recording called."""
 
 
 def recording(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R | None]:
