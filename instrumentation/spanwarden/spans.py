@@ -179,7 +179,7 @@ class Spans:
         if not self.on_events:
             return
         attributes: Attributes = {names.EXCEPTION_TYPE: f"{type(error).__module__}.{type(error).__qualname__}"}
-        self._add_text(attributes, names.EXCEPTION_MESSAGE, str(error))
+        self._add_text(attributes, names.EXCEPTION_MESSAGE, text_of(error))
         self._add_text(attributes, names.EXCEPTION_STACKTRACE, "".join(traceback.format_exception(error)))
         attributes.pop(names.TRUNCATED, None)
         self._logger.emit(

@@ -399,3 +399,29 @@ def test_the_body_of_a_response_copies_as_without_us(instrument: Instrument, cop
         without_us = copy_of_body(client(model.url))
         instrument()
         assert copy_of_body(client(model.url)) == without_us
+
+
+class Wordless(BaseException):
+    """Has no text, and says so by raising."""
+
+    def __str__(self) -> str:
+        raise ValueError("no text")
+
+
+@pytest.mark.parametrize("place", ["SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT"])
+def test_an_error_without_a_text_leaves_a_whole_span(
+    instrument: Instrument, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def break_off(*_: Any, **__: Any) -> Any:
+        raise Wordless
+
+    instrumented, user = instrument(place), client("http://127.0.0.1:9")
+    monkeypatch.setattr(user._client, "send", break_off)
+
+    with pytest.raises(Wordless):
+        _ask(user)
+
+    span = instrumented.seen().one("chat")
+    assert attribute(span, "error.type") == "Wordless"
+    assert attribute(span, "spanwarden.session.id")
+    assert instrumented.instrumentor.counts.faults == 0
