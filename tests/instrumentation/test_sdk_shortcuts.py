@@ -18,11 +18,12 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanLimits, SpanProcesso
 from opentelemetry.sdk.trace import Tracer as SdkTracer
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Decision, ParentBased, Sampler, SamplingResult
-from opentelemetry.trace import Link, SpanKind, TraceFlags, Tracer, TraceState
+from opentelemetry.trace import TraceFlags, Tracer, TraceState
 from opentelemetry.util.types import Attributes
 
 from instrumentation.instrumented import Instrument, Instrumented
 from instrumentation.loops import client, conversation, run_loop
+from instrumentation.samplers import OwnSampler
 from instrumentation.seen import attribute
 from scripted_model import asked, said, scripted_model
 
@@ -87,28 +88,15 @@ class OtherMake(TracerProvider):
         return self.tracer
 
 
-class Choosy(Sampler):
+class Choosy(OwnSampler):
     """Decides by the name of a span, and adds an attribute to each."""
 
     def __init__(self, decisions: dict[str, Decision]) -> None:
         self._decisions = decisions
 
-    def should_sample(
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
-    ) -> SamplingResult:
-        usual = ALWAYS_ON.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+    def decide(self, name: str, attributes: Attributes, usual: SamplingResult) -> SamplingResult:
         decision = self._decisions.get(name, usual.decision)
         return SamplingResult(decision, {**(attributes or {}), "rate": 0.5}, usual.trace_state)
-
-    def get_description(self) -> str:
-        return "Choosy"
 
 
 class Counting(RandomIdGenerator):
@@ -281,25 +269,11 @@ def test_a_processor_may_be_given_another_start_as_the_program_runs(instrument: 
     assert sorted(started) == sorted(NAMES)
 
 
-class Scribbling(Sampler):
+class Scribbling(OwnSampler):
     """Writes on the attributes that it is shown, what no exporter can send."""
 
-    def should_sample(
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
-    ) -> SamplingResult:
-        scribbled: Any = attributes
-        scribbled["odd"] = object()
-        return ALWAYS_ON.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
-
-    def get_description(self) -> str:
-        return "Scribbling"
+    def look(self, name: str, attributes: Any) -> None:  # noqa: ARG002 - of any name
+        attributes["odd"] = object()
 
 
 def test_what_a_sampler_writes_on_attributes_is_checked_as_the_sdk_does(instrument: Instrument) -> None:
@@ -322,27 +296,14 @@ def test_a_provider_that_is_shut_down_changes_nothing_for_the_program(instrument
     assert instrumented.instrumentor.counts.faults == 0
 
 
-class ShownTo(Sampler):
+class ShownTo(OwnSampler):
     """Keeps everything, and what it was shown."""
 
     def __init__(self) -> None:
         self.shown: dict[str, dict[str, Any]] = {}
 
-    def should_sample(
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
-    ) -> SamplingResult:
+    def look(self, name: str, attributes: Any) -> None:
         self.shown[name] = dict(attributes or {})
-        return ALWAYS_ON.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
-
-    def get_description(self) -> str:
-        return "ShownTo"
 
 
 @pytest.mark.parametrize("around", [lambda own: own, lambda own: ParentBased(own, local_parent_sampled=own)])

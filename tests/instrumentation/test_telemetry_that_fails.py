@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler, SamplingResult
-from opentelemetry.trace import Link, SpanKind, TraceState
-from opentelemetry.util.types import Attributes
 
 import spanwarden
 from instrumentation.instrumented import Instrument, Instrumented
 from instrumentation.loops import client, conversation, run_loop
+from instrumentation.samplers import OwnSampler
 from instrumentation.seen import attribute
 from scripted_model import asked, said, scripted_model
 
@@ -48,28 +46,15 @@ class FailsAtStart(SpanProcessor):
             raise LookupError(span.name)
 
 
-class FailingSampler(Sampler):
+class FailingSampler(OwnSampler):
     """Raises for spans of some name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def should_sample(
-        self,
-        parent_context: Context | None,
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Attributes = None,
-        links: Sequence[Link] | None = None,
-        trace_state: TraceState | None = None,
-    ) -> SamplingResult:
+    def look(self, name: str, attributes: Any) -> None:  # noqa: ARG002 - whatever they are
         if name.startswith(self.name):
             raise LookupError(name)
-        return ALWAYS_ON.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
-
-    def get_description(self) -> str:
-        return "FailingSampler"
 
 
 def run() -> str:
