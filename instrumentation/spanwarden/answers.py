@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -86,25 +86,21 @@ class Answers:
     @recording
     def answered(self, call: ModelCall, answer: Any, ended_ns: int) -> None:
         """Close a call with a whole answer."""
-        self._close(call, self._read(call, answer), ended_ns)
+        self._close(call, self._read(call, lambda: answer), ended_ns)
 
-    def _read(self, call: ModelCall, answer: Any, broken_off: bool = False) -> Reply:
+    def _read(self, call: ModelCall, answer: Callable[[], Any], broken_off: bool = False) -> Reply:
         """Read an answer; of one that cannot be read, the call itself is recorded."""
         try:
-            return call.api.read(answer, self._spans.mode.reading, broken_off)
+            return call.api.read(answer(), self._spans.mode.reading, broken_off)
         except Exception as error:  # noqa: BLE001 - whatever the answer is, the program gets it
             self.counts.note_fault("Answers.read", error)
             return Reply({}, [])
-
-    @guarded
-    def _read_stream(self, call: ModelCall, ending: Ending) -> Reply:
-        return self._read(call, ending.gathering.answer(), ending.broken_off)
 
     @recording
     def streamed(self, call: ModelCall, ending: Ending) -> None:
         """Close a call with what came of a stream."""
         gathering = ending.gathering
-        reply = self._read_stream(call, ending) or Reply({}, [])
+        reply = self._read(call, gathering.answer, ending.broken_off)
         if gathering.cut:
             reply.attributes[names.TRUNCATED] = True
             self.counts.contents_truncated += 1
@@ -136,7 +132,7 @@ class Answers:
             body = decoded_body(response.content)
         except ValueError:  # no JSON: what the client raised says all
             return None
-        return self._read(call, body)
+        return self._read(call, lambda: body)
 
     def _close(
         self, call: ModelCall, reply: Reply, ended_ns: int, times: Times | None = None, *, broken_off: bool = False

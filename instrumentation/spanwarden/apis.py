@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from spanwarden import names
-from spanwarden.encode import fields_of, items_in, sendable, word_in
+from spanwarden.encode import fields_of, id_in, items_in, sendable, word_in
 from spanwarden.gathering import ChatGathering, Gathering
 from spanwarden.heard import Conversation, chat_conversation
 from spanwarden.messages import Choice, Reading, choice_of, input_messages
@@ -116,11 +116,9 @@ def read_response(answer: Any, reading: Reading, broken_off: bool) -> Reply:
     _add_reasons(attributes, choices, broken_off)
     response_id = fields.get("id")
     status = fields.get("status")
-    conversation = fields.get("conversation_id") or fields.get("conversation")
-    if conversation is not None:
-        conversation_id = fields_of(conversation).get("id") if not isinstance(conversation, str) else conversation
-        if isinstance(conversation_id, str):
-            attributes[names.CONVERSATION_ID] = sendable(conversation_id)
+    conversation_id = id_in(fields.get("conversation_id") or fields.get("conversation"))
+    if conversation_id:
+        attributes[names.CONVERSATION_ID] = sendable(conversation_id)
     if "compaction" in [item.get("type") for item in items]:
         attributes[names.CONVERSATION_COMPACTED] = True
     return Reply(

@@ -140,14 +140,14 @@ class Calls:
         start = start_attributes(self._endpoints.of(resource._client), api.operation, arguments.get("model"))
         session = self._sessions.find(conversation)
         turn = session.turn if session is not None else None
-        is_first = session is None or turn is None or turn.finished
+        begun: Turn | None = None
         if session is None or turn is None or turn.finished:
             model = arguments.get("model")
             root = self._spans.start_root(model if isinstance(model, str) else None, started_ns)
             if not root.is_recording():
                 return UnsampledCall(api, root).attach()
             session = session or self._sessions.start()
-            turn = self._start_turn(session, root, started_ns)
+            begun = turn = self._start_turn(session, root, started_ns)
         self._sessions.enter(session)
         turn.touch(started_ns)
         context = trace.set_span_in_context(turn.root, context)
@@ -157,9 +157,9 @@ class Calls:
         try:
             span = self._spans.start_call(start, started_ns, context)
         except BaseException:
-            if is_first:  # a run without a call
-                turn.finished = True
-                self._roots.close(turn)
+            if begun is not None:  # a run without a call
+                begun.finished = True
+                self._roots.close(begun)
             raise
         return _opened(call, span, start)
 
@@ -211,8 +211,7 @@ class Calls:
             self._remember_unsampled(call, answer)
             return
         self._answers.answered(call, answer, ended_ns)
-        if call.span is not None and call.span.is_recording():
-            self.counts.end_span(call.span, ended_ns)  # an answer that could not be read still is a call that was made
+        self._see_ended(call, ended_ns)
 
     def end_stream(self, call: ModelCall | UnsampledCall, ending: Ending) -> None:
         """Close a model call whose answer was streamed, with what came of it."""
@@ -222,8 +221,7 @@ class Calls:
         call.first_ns = ending.first_ns
         call.chunk_gaps_ns = ending.chunk_gaps_ns
         self._answers.streamed(call, ending)
-        if call.span is not None and call.span.is_recording():
-            self.counts.end_span(call.span, ending.ended_ns)
+        self._see_ended(call, ending.ended_ns)
 
     @guarded
     def _remember_unsampled(self, call: UnsampledCall, answer: Any) -> None:
@@ -234,8 +232,12 @@ class Calls:
         if isinstance(call, ModelCall):
             ended_ns = time.time_ns()
             self._answers.failed(call, error, ended_ns)
-            if call.span is not None and call.span.is_recording():
-                self.counts.end_span(call.span, ended_ns)
+            self._see_ended(call, ended_ns)
+
+    def _see_ended(self, call: ModelCall, ended_ns: int) -> None:
+        """End a span that is open still: an answer that could not be recorded is a call that was made."""
+        if call.span is not None and call.span.is_recording():
+            self.counts.end_span(call.span, ended_ns)
 
 
 def _opened(call: ModelCall, span: Span, start: dict[str, Any]) -> ModelCall:

@@ -69,6 +69,11 @@ def word_in(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
+def id_in(value: Any) -> str:
+    """The id that a value is, or has as a field."""
+    return value if isinstance(value, str) else word_in(fields_of(value).get("id"))
+
+
 def index_in(value: Any) -> int:
     """A position. What should be a number and is not counts as the first."""
     return value if isinstance(value, int) else 0

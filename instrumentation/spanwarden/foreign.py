@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from spanwarden import names
@@ -43,7 +42,6 @@ class ForeignSpans:
 
     def watch(self, provider: Any, sessions: Sessions) -> None:
         """Follow a provider of the OpenTelemetry SDK; any other tells nothing of its spans."""
-        provider = provider or trace.get_tracer_provider()
         add = getattr(provider, "add_span_processor", None)
         if add is None:
             return

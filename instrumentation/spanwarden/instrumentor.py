@@ -71,9 +71,10 @@ class SpanwardenInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped
         recorder = _build(mode, kwargs)
         self._recorder = recorder
         self._follow_forks()
-        self._leaving = workers.Leaving(recorder, kwargs.get("tracer_provider"), kwargs.get("logger_provider"))
-        self._foreign.watch(kwargs.get("tracer_provider"), recorder.sessions)
-        self._unwrappers = [*carry_context(os.environ), *send_in_parts(*_providers(kwargs))]
+        providers = _providers(kwargs)
+        self._leaving = workers.Leaving(recorder, functools.partial(_providers, kwargs))
+        self._foreign.watch(providers[0], recorder.sessions)
+        self._unwrappers = [*carry_context(os.environ), *send_in_parts(*providers)]
 
         # On import and not now: the processes that an agent's tools start inherit the instrumentation, and should
         # neither pay for the client nor print a warning into a tool's output.
@@ -139,9 +140,8 @@ def _warn(mode: ContentMode, _module: Any) -> Unwrappers:
 
 def _providers(given: Mapping[str, Any]) -> tuple[Any, Any]:
     """The providers of spans and of log records: those that are given, else the program's."""
-    return given.get("tracer_provider") or trace.get_tracer_provider(), given.get(
-        "logger_provider"
-    ) or get_logger_provider()
+    tracer_provider = given.get("tracer_provider") or trace.get_tracer_provider()
+    return tracer_provider, given.get("logger_provider") or get_logger_provider()
 
 
 def _build(mode: ContentMode, providers: Mapping[str, Any]) -> Recorder:

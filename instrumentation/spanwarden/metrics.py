@@ -27,8 +27,6 @@ _KEPT: Final = (
     names.RESPONSE_SYSTEM_FINGERPRINT,
 )
 """Attributes of a call that its measurements carry: few values each."""
-_OF_ERRORS: Final = frozenset({names.ERROR_TYPE})
-"""What durations say besides, and counts of tokens do not."""
 _COUNTS: Final = (
     "input_tokens",
     "output_tokens",
@@ -101,7 +99,7 @@ class Metrics:
             self._operation_seconds.record(duration_ns / 1e9, kept)
             return
         self._inference_seconds.record(duration_ns / 1e9, kept)
-        counted = {key: value for key, value in kept.items() if key not in _OF_ERRORS}
+        counted = {key: value for key, value in kept.items() if key != names.ERROR_TYPE}  # that only durations say
         self._count_tokens(attributes, counted)
         first_chunk_seconds = attributes.get(names.TIME_TO_FIRST_CHUNK)
         if first_chunk_seconds is None:

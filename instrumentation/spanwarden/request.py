@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 from spanwarden import names
-from spanwarden.encode import fields_of, sendable
+from spanwarden.encode import fields_of, id_in, sendable
 
 _PROVIDERS: Final[Mapping[str, str]] = {
     "api.deepseek.com": "deepseek",
@@ -117,7 +117,7 @@ def _endpoint(client: Any, url: Any) -> Endpoint:
 
 def is_read_once(value: Any) -> bool:
     """Whether a value is an iterable that may be used up by reading it."""
-    return type(value) is not list and isinstance(value, Iterable) and not isinstance(value, Sized)
+    return isinstance(value, Iterable) and not isinstance(value, Sized)
 
 
 def start_attributes(endpoint: Endpoint, operation: str, model: Any) -> dict[str, Any]:
@@ -196,8 +196,8 @@ def _previous_response(value: Any) -> dict[str, Any]:
 
 
 def _conversation(value: Any) -> dict[str, Any]:
-    name = value if isinstance(value, str) else fields_of(value).get("id")
-    return {names.CONVERSATION_ID: sendable(name)} if isinstance(name, str) else {}
+    name = id_in(value)
+    return {names.CONVERSATION_ID: sendable(name)} if name else {}
 
 
 def _prompt(value: Any) -> dict[str, Any]:
@@ -267,7 +267,7 @@ def _add_usage(attributes: dict[str, Any], usage: Mapping[str, Any]) -> None:
     for field, value in usage.items():
         if type(value) is int:
             if field in _USAGE:
-                attributes[_USAGE[field]] = value if 0 <= value <= _INT64_MAX else int64(value)
+                attributes[_USAGE[field]] = int64(value)
         elif value is not None and field in _USAGE_DETAILS:
             details = fields_of(value)
             _add_details(attributes, details, _USAGE_DETAILS[field])
@@ -278,4 +278,4 @@ def _add_usage(attributes: dict[str, Any], usage: Mapping[str, Any]) -> None:
 def _add_details(attributes: dict[str, Any], details: Mapping[str, Any], named: Mapping[str, str]) -> None:
     for detail, count in details.items():
         if count and type(count) is int and detail in named:
-            attributes[named[detail]] = count if 0 <= count <= _INT64_MAX else int64(count)
+            attributes[named[detail]] = int64(count)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from spanwarden.encode import fields_of, json_text, word_in
+from spanwarden.encode import fields_of, id_in, json_text, word_in
 from spanwarden.heard import SILENCE, Conversation, Heard, plain_text
 from spanwarden.media import Part, without_bytes
 from spanwarden.messages import AskedCall, Choice, Reading, content_parts, result_content, tool_response
@@ -60,17 +60,13 @@ def items_of(arguments: Mapping[str, Any]) -> Sequence[Any]:
 
 def response_conversation(arguments: Mapping[str, Any], items: Sequence[Any]) -> Conversation:
     """The conversation of a Responses request."""
-    previous = arguments.get("previous_response_id")
-    conversation = arguments.get("conversation")
-    if conversation is not None and not isinstance(conversation, str):
-        conversation = fields_of(conversation).get("id")
     return Conversation(
         items,
         hear_item(items[-1]) if items else SILENCE,
         hear_item,
         calls_of_item,
-        previous if isinstance(previous, str) else "",
-        conversation if isinstance(conversation, str) else "",
+        word_in(arguments.get("previous_response_id")),
+        id_in(arguments.get("conversation")),
     )
 
 

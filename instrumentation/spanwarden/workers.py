@@ -7,11 +7,8 @@ its workers, too. Workers that are spawned run both kinds.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
-
-from opentelemetry import trace
-from opentelemetry._logs import get_logger_provider
 
 from spanwarden.guard import Counts, guarded
 from spanwarden.recorder import Recorder
@@ -22,12 +19,12 @@ _AFTER_ALL_OTHERS: Final = -1_000
 
 
 class Leaving:
-    """What to do for a recorder when a forked worker ends."""
+    """What to do for a recorder when a forked worker ends, and for the providers that there are by then."""
 
-    def __init__(self, recorder: Recorder, tracer_provider: Any, logger_provider: Any) -> None:
+    def __init__(self, recorder: Recorder, providers: Callable[[], Iterable[Any]]) -> None:
         self.counts: Counts = recorder.counts
         self._recorder = recorder
-        self._providers = (tracer_provider, logger_provider)
+        self._providers = providers
 
     def watch(self, util: Any) -> list[Callable[[], None]]:
         """Have the workers that this process forks tell when they end; their own handlers start empty."""
@@ -42,8 +39,7 @@ class Leaving:
     def leave(self) -> None:
         """End what is open, and send all that is queued, as far as the exporter's own time limit allows."""
         self._recorder.finish()
-        tracer_provider, logger_provider = self._providers
-        for provider in (tracer_provider or trace.get_tracer_provider(), logger_provider or get_logger_provider()):
+        for provider in self._providers():
             flush = getattr(provider, "force_flush", None)  # the API's own providers have nothing to send
             if flush is not None:
                 flush()
